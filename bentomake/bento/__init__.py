@@ -1,0 +1,1 @@
+"""What a Bento is; nothing here builds one."""

@@ -1,0 +1,172 @@
+"""The bentofile: found, read, checked as a whole; every option under its dotted name, and where it stands."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from ..errors import BentofileError, Several, UsageError
+from .reading import Reading, Remark
+from .schema import SECTIONS
+
+__all__ = ["Bentofile", "Remark", "find", "load"]
+
+NAME = "bentofile.yaml"
+OTHER_NAME = "bentofile.yml"
+MINIMAL = 'service: "service:svc"'
+
+
+@dataclass(frozen=True)
+class Bentofile:
+    """`values`: each option's value under its dotted name, JSON types, defaults filled in; `lines`: dotted name → line.
+
+    `lines` also knows items and names (`python.packages[1]`, `labels.owner`), and only what the user wrote.
+    """
+
+    path: str
+    shown: str
+    values: dict[str, Any]
+    lines: dict[str, int]
+    remarks: tuple[Remark, ...]
+
+    def place(self, name: str) -> str:
+        """Where an option is written, `bentofile.yaml:12`; the nearest thing around it that is, else the file."""
+        while name:
+            if name in self.lines:
+                return f"{self.shown}:{self.lines[name]}"
+            name = name[: max(name.rfind("."), name.rfind("["), 0)]
+        return self.shown
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "path": self.path,
+            "shown": self.shown,
+            "values": self.values,
+            "lines": self.lines,
+            "remarks": [[remark.message, remark.place, remark.hint] for remark in self.remarks],
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Bentofile:
+        """What `to_json` gave."""
+        remarks = tuple(Remark(*remark) for remark in data["remarks"])
+        return cls(data["path"], data["shown"], data["values"], data["lines"], remarks)
+
+
+def find(directory: str, cwd: str) -> str:
+    """The absolute path of a directory's bentofile; UsageError if there is none."""
+    where = os.path.normpath(os.path.join(cwd, directory))
+    for name in (NAME, OTHER_NAME):
+        path = os.path.join(where, name)
+        if os.path.lexists(path):
+            return path
+    if not os.path.isdir(where):
+        what = "is not a directory" if os.path.lexists(where) else "does not exist"
+        raise UsageError(
+            f"{where} {what}.", hint="Name a directory with a bentofile.yaml, or a bentofile with -f FILE."
+        )
+    hint = f"Write one, at least {MINIMAL}, or name another with -f FILE."
+    if _configured(os.path.join(where, "pyproject.toml")):
+        hint = "The table [tool.bentoml.build] of pyproject.toml is not read yet: write its options to bentofile.yaml."
+    raise UsageError(f"There is no bentofile.yaml in {where}.", hint=hint)
+
+
+def _configured(pyproject: str) -> bool:
+    try:
+        with open(pyproject, "rb") as file:
+            return b"[tool.bentoml.build" in file.read()
+    except OSError:
+        return False
+
+
+def load(path: str, cwd: str) -> Bentofile:
+    """Read and check a bentofile; BentofileError for one mistake, Several for more, in the order of their lines."""
+    path = os.path.normpath(os.path.join(cwd, path))
+    shown = _shown(path, cwd)
+    from . import groups, yaml_place
+
+    root, problems = yaml_place.read(_bytes(path, shown), shown)
+    if root is None or root.value is None:
+        _refuse(shown, "The bentofile is empty.", f"Write at least: {MINIMAL}")
+    if not isinstance(root.value, dict) and not problems:
+        what = "a list" if isinstance(root.value, list) else "a single value"
+        hint = "Remove the dashes before the options." if what == "a list" else f"Write at least: {MINIMAL}"
+        _refuse(f"{shown}:{root.line}", f"The bentofile is {what}; it must be options, `name: value`.", hint)
+    reading = Reading(shown)
+    reading.errors += problems
+    values = groups.section(reading, "", "", root)
+    for name in SECTIONS:
+        values |= _section(reading, name, root)
+    _together(reading, values)
+    if reading.errors:
+        errors = [error for _, error in sorted(reading.errors, key=lambda found: found[0])]
+        raise errors[0] if len(errors) == 1 else Several([*errors])
+    if os.path.basename(path) == OTHER_NAME:
+        reading.remark(0, f"{OTHER_NAME} is read; bentoml itself looks for {NAME} only.", f"Rename it to {NAME}.")
+    remarks = tuple(remark for _, remark in sorted(reading.remarks, key=lambda found: found[0]))
+    return Bentofile(path, shown, values, reading.lines, remarks)
+
+
+def _section(reading: Reading, name: str, root: Any) -> dict[str, Any]:
+    from . import groups, yaml_place
+
+    pair = root.value.get(name) if isinstance(root.value, dict) else None
+    if pair:
+        reading.lines[name] = pair.line
+    node = pair.node if pair else yaml_place.Node(0, None)
+    found = groups.section(reading, name, name, node)
+    if any(f"{name}.{key}" in reading.lines and value for key, value in found.items()):
+        reading.not_yet(name, True)
+    return {f"{name}.{key}": value for key, value in found.items()}
+
+
+def _together(reading: Reading, values: dict[str, Any]) -> None:
+    """Defaults and remarks that depend on more than one option."""
+    image = values["docker.base_image"]
+    if image is None:
+        values["docker.distro"] = values["docker.distro"] or "debian"
+    else:
+        for name in ("docker.distro", "docker.python_version", "docker.cuda_version", "docker.system_packages"):
+            _ignored(reading, values, name, "docker.base_image")
+    if values["python.requirements_txt"]:
+        _ignored(reading, values, "python.packages", "python.requirements_txt")
+    if values["python.no_index"]:
+        for name in ("python.index_url", "python.extra_index_url"):
+            _ignored(reading, values, name, "python.no_index")
+    if values["python.lock_packages"] is None:
+        if values["python.pack_git_packages"] is False:
+            values["python.lock_packages"] = False
+        elif not values["python.requirements_txt"]:
+            values["python.lock_packages"] = True
+
+
+def _ignored(reading: Reading, values: dict[str, Any], name: str, because: str) -> None:
+    if values[name]:
+        reading.remark(reading.lines[name], f"{name} has no effect: {because} is set.", "Remove one of them.")
+
+
+def _shown(path: str, cwd: str) -> str:
+    relative = os.path.relpath(path, cwd)
+    return path if relative.startswith("..") and len(path) < len(relative) else relative
+
+
+def _bytes(path: str, shown: str) -> bytes:
+    from .yaml_place import MAX_BYTES
+
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise UsageError(f"{shown} is not a file.", hint="Name a bentofile with -f FILE, a directory without -f.")
+        with open(path, "rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise UsageError(f"There is no file {shown}.", hint=f"Write one, at least {MINIMAL}.") from None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UsageError(f"{shown} cannot be read: {reason}.", hint="Look at its permissions.") from None
+
+
+def _refuse(place: str, message: str, hint: str) -> NoReturn:
+    raise BentofileError(message, place=place, hint=hint)

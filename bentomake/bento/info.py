@@ -1,0 +1,146 @@
+"""bento.yaml: what both generations of BentoML need to list, serve and containerize a Bento."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_DOCKER = (
+    "distro",
+    "python_version",
+    "cuda_version",
+    "env",
+    "system_packages",
+    "setup_script",
+    "base_image",
+    "dockerfile_template",
+)
+_PYTHON = (
+    "requirements_txt",
+    "packages",
+    "lock_packages",
+    "index_url",
+    "no_index",
+    "trusted_host",
+    "find_links",
+    "extra_index_url",
+    "pip_args",
+    "wheels",
+)
+_CONDA = ("environment_yml", "channels", "dependencies", "pip")
+_APT = (
+    "apt-get update && apt-get install -q -y --no-install-recommends --allow-remove-essential "
+    "ca-certificates gnupg2 bash build-essential git"
+)
+
+
+def _section(params: dict[str, Any], name: str, keys: tuple[str, ...]) -> dict[str, Any]:
+    return {key: params.get(f"{name}.{key}") for key in keys}
+
+
+def _models(models: list[dict[str, Any]], creation_time: str | None) -> list[dict[str, Any]]:
+    listed = []
+    for model in models:
+        entry: dict[str, Any] = {"tag": model["tag"], "module": model.get("module", "")}
+        if model.get("creation_time"):
+            entry["creation_time"] = model["creation_time"]
+        elif creation_time is not None:  # a model of a hub has no time of its own; both versions want one
+            entry["creation_time"] = creation_time
+        for key in ("alias", "metadata"):
+            if model.get(key):
+                entry[key] = model[key]
+        if model.get("registry", "bentoml") != "bentoml":
+            entry["registry"] = model["registry"]
+        listed.append(entry)
+    return listed
+
+
+def runner_info(
+    params: dict[str, Any], service: dict[str, Any], models: list[dict[str, Any]], facts: dict[str, str]
+) -> dict[str, Any]:
+    """The part of a spec-1 bento.yaml that the content decides (reference: BentoML 1.1, BentoInfo).
+
+    `facts` holds `python` (X.Y) and `bentoml` (its version).
+    """
+    docker = _section(params, "docker", _DOCKER)
+    if docker["base_image"] is None:
+        docker["distro"] = docker["distro"] or "debian"
+        docker["python_version"] = docker["python_version"] or facts["python"]
+    python = _section(params, "python", _PYTHON)
+    python["lock_packages"] = params.get("python.lock_packages") is not False
+    return {
+        "service": service["service"],
+        "bentoml_version": facts["bentoml"],
+        "labels": params["labels"],
+        "models": _models(models, None),
+        "runners": service["runners"],
+        "apis": service["apis"],
+        "docker": docker,
+        "python": python,
+        "conda": _section(params, "conda", _CONDA),
+    }
+
+
+def class_info(
+    params: dict[str, Any],
+    service: dict[str, Any],
+    models: list[dict[str, Any]],
+    facts: dict[str, str],
+    requirements: str,
+) -> dict[str, Any]:
+    """The part of a spec-2 bento.yaml that the content decides (reference: BentoML 1.4, BentoInfoV2).
+
+    `requirements` is the text of env/python/requirements.txt.
+    """
+    version = params["docker.python_version"] or facts["python"]
+    commands = [] if params["docker.base_image"] else [_APT]
+    packages = params.get("docker.system_packages")
+    if packages:
+        commands.append("apt-get install -q -y --no-install-recommends " + " ".join(packages))
+    script = "./env/docker/setup_script"
+    return {
+        "service": service["service"],
+        "bentoml_version": facts["bentoml"],
+        "labels": params["labels"],
+        "models": _models(models, None),
+        "entry_service": service["entry_service"],
+        "services": service["services"],
+        "envs": environment(params, service),
+        "schema": service["schema"],
+        "args": params.get("args") or {},
+        "spec": 2,
+        "image": {
+            "base_image": params["docker.base_image"] or f"python:{version}-slim",
+            "python_version": version,
+            "commands": commands,
+            "python_requirements": requirements,
+            "post_commands": [f"chmod +x {script} && {script}"] if params.get("docker.setup_script") else [],
+            "build_include": [],
+        },
+    }
+
+
+def environment(params: dict[str, Any], service: dict[str, Any]) -> list[dict[str, str]]:
+    """`envs` of the bentofile and of the service, and docker.env, which real spec-2 builds drop."""
+    envs = [*(params.get("envs") or []), *(service.get("envs") or [])]
+    named = {env["name"] for env in envs}
+    docker = params.get("docker.env")
+    if isinstance(docker, dict):
+        envs.extend({"name": k, "value": v, "stage": "runtime"} for k, v in docker.items() if k not in named)
+    return [{"name": e["name"], "value": e.get("value") or "", "stage": e.get("stage") or "all"} for e in envs]
+
+
+def complete(
+    info: dict[str, Any], name: str, version: str, creation_time: str, content_digest: str, models: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """bento.yaml whole, in the order of the real one, and our own key last."""
+    head = {"service": info["service"], "name": name, "version": version}
+    head |= {"bentoml_version": info["bentoml_version"], "creation_time": creation_time}
+    rest = {key: value for key, value in info.items() if key not in head}
+    return {**head, **rest, "models": _models(models, creation_time), "content_digest": f"sha256:{content_digest}"}
+
+
+def dump(info: dict[str, Any]) -> str:
+    """YAML text; strings that look like numbers are quoted, since both readers want a version to be a string."""
+    import yaml
+
+    return str(yaml.dump(info, Dumper=yaml.SafeDumper, sort_keys=False, allow_unicode=True, default_flow_style=False))

@@ -1,0 +1,281 @@
+"""The library: BentoML's own store of Bentos; whole or nothing in, `latest` after, nothing ever rewritten."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..engine.content_store import ContentStore
+from ..engine.stat_index import write_atomically
+from ..engine.tree import FILE, LINK, Tree
+from ..errors import StoreError, UsageError
+from .layout import BENTO_YAML, LATEST, MODELS, SOURCES
+from .models import ModelStore
+from .tag import Tag
+
+_DIGEST_LINE = re.compile(rb"^content_digest: ['\"]?sha256:([0-9a-f]{64})['\"]?\s*$", re.MULTILINE)
+
+
+def home(env: Mapping[str, str]) -> str:
+    """$BENTOML_HOME, or ~/bentoml."""
+    value = env.get("BENTOML_HOME") or os.path.join(env.get("HOME") or os.path.expanduser("~"), "bentoml")
+    return os.path.abspath(os.path.expanduser(value))
+
+
+class Library:
+    """The Bentos below `<home>/bentos`."""
+
+    def __init__(self, home: str):
+        self.home = home
+        self.root = os.path.join(home, "bentos")
+
+    def directory(self, tag: Tag) -> str:
+        assert tag.version is not None
+        return os.path.join(self.root, tag.name, tag.version)
+
+    def digest(self, tag: Tag) -> str | None:
+        """The content digest that a stored Bento says it has; None for one that bentomake did not build."""
+        try:
+            with open(os.path.join(self.directory(tag), BENTO_YAML), "rb") as file:
+                found = _DIGEST_LINE.search(file.read())
+        except OSError:
+            return None
+        return found.group(1).decode() if found else None
+
+    def install(
+        self, tag: Tag, digest: str, tree: Tree, models: Iterable[Tag], store: ContentStore
+    ) -> tuple[str, list[str]]:
+        """Put a Bento in its place: ("new" | "there" | "restored", what was put back).
+
+        UsageError if another Bento has the tag; StoreError if the store cannot be written. A Bento that is there is
+        never rewritten: only what is missing (a file, its models/) is put back.
+        """
+        directory = self.directory(tag)
+        models = list(models)
+        try:
+            if os.path.isdir(directory):
+                return self._complete(tag, digest, tree, models, store)
+            self._stage(directory, tree, models, store)
+        except OSError as error:
+            raise StoreError(
+                f"The Bento store {self.root} cannot be written: {error.strerror or error}.",
+                hint="Is BENTOML_HOME a directory that you may write to?",
+            ) from error
+        return "new", []
+
+    def _complete(
+        self, tag: Tag, digest: str, tree: Tree, models: list[Tag], store: ContentStore
+    ) -> tuple[str, list[str]]:
+        there = self.digest(tag)
+        directory = self.directory(tag)
+        if there is None and os.path.lexists(os.path.join(directory, BENTO_YAML)):
+            raise UsageError(
+                f"{tag} is in the store already, and bentomake did not build it.",
+                hint=f"This build's content digest is sha256:{digest}. Choose another --version.",
+            )
+        if there not in (None, digest):
+            raise UsageError(
+                f"{tag} is in the store already, with other content.",
+                hint=f"There: sha256:{there}; this build: sha256:{digest}. Choose another --version.",
+            )
+        gone = [path for path in tree if not os.path.lexists(os.path.join(directory, path))]
+        for path in gone:
+            _place(path, tree, directory, store)
+        missing = [m for m in models if not os.path.isdir(os.path.join(directory, MODELS, m.name, m.version or ""))]
+        linked = _link_models(directory, missing, ModelStore(self.home), store) if missing else []
+        put_back = [*gone, *linked]
+        return ("restored" if put_back else "there"), put_back
+
+    def _stage(self, directory: str, tree: Tree, models: list[Tag], store: ContentStore) -> None:
+        temporary = os.path.join(self.home, "tmp")
+        os.makedirs(temporary, exist_ok=True)
+        os.makedirs(os.path.dirname(directory), exist_ok=True)
+        self.sweep()
+        name = os.path.join(temporary, f"bentomake-{os.getpid()}-{os.urandom(6).hex()}")
+        lock = os.open(f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            os.mkdir(name)
+            store.probe_links(name)
+            made: set[str] = set()
+            for path in tree:
+                parent = os.path.dirname(path)
+                if parent not in made:
+                    os.makedirs(os.path.join(name, parent), exist_ok=True)
+                    made.add(parent)
+                _place(path, tree, name, store)
+            _link_models(name, models, ModelStore(self.home), store)
+            try:
+                os.rename(name, directory)
+            except OSError:
+                if not os.path.isdir(directory):  # else another build of the same content was first
+                    raise
+        finally:
+            shutil.rmtree(name, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                os.unlink(f"{name}.lock")
+            os.close(lock)
+
+    def sweep(self) -> None:
+        """Remove what builds left that died: their lock is free."""
+        temporary = os.path.join(self.home, "tmp")
+        with contextlib.suppress(OSError):
+            for name in os.listdir(temporary):
+                if name.startswith("bentomake-") and name.endswith(".lock"):
+                    _sweep_one(os.path.join(temporary, name))
+
+    def set_latest(self, tag: Tag) -> None:
+        """Make `name:latest` name this version."""
+        path = os.path.join(self.root, tag.name, LATEST)
+        assert tag.version is not None
+        try:
+            with open(path, encoding="utf-8") as file:
+                if file.read() == tag.version:
+                    return
+        except OSError:
+            pass
+        try:
+            staged = os.path.join(self.home, "tmp", f"latest-{tag.name}")
+            write_atomically(staged, tag.version.encode())
+            os.replace(staged, path)
+        except OSError as error:
+            raise StoreError(f"{path} cannot be written: {error.strerror}.") from error
+
+    def tags(self, name: str | None = None) -> list[Tag]:
+        """The stored Bentos, by name and version."""
+        found = []
+        for each in sorted(_directories(self.root)) if name is None else [name]:
+            for version in sorted(_directories(os.path.join(self.root, each))):
+                if os.path.exists(os.path.join(self.root, each, version, BENTO_YAML)):
+                    found.append(Tag(each, version))
+        return found
+
+    def resolve(self, text: str) -> Tag:
+        """The Bento that `name`, `name:latest`, `name:version` or a unique version prefix means; UsageError if none."""
+        tag = Tag.parse(text)
+        versions = [t.version or "" for t in self.tags(tag.name)]
+        if not versions:
+            known = sorted(_directories(self.root))
+            raise UsageError(
+                f"There is no Bento {tag.name} in {self.root}.",
+                hint=f"The store has: {', '.join(known)}." if known else "The store is empty; build one.",
+            )
+        if tag.version in (None, LATEST):
+            try:
+                with open(os.path.join(self.root, tag.name, LATEST), encoding="utf-8") as file:
+                    latest = file.read().strip()
+            except OSError:
+                latest = ""
+            if latest not in versions:
+                latest = max(versions, key=lambda v: self.creation_time(Tag(tag.name, v)))
+            return Tag(tag.name, latest)
+        assert tag.version is not None
+        if tag.version in versions:
+            return tag
+        matches = [v for v in versions if v.startswith(tag.version)]
+        if len(matches) == 1:
+            return Tag(tag.name, matches[0])
+        if matches:
+            raise UsageError(f"{text} names several versions: {', '.join(matches)}.", hint="Write one in full.")
+        raise UsageError(f"There is no Bento {text} in {self.root}.", hint=f"{tag.name} has: {', '.join(versions)}.")
+
+    def creation_time(self, tag: Tag) -> str:
+        return str(self.info(tag).get("creation_time", ""))
+
+    def info(self, tag: Tag) -> dict[str, Any]:
+        """bento.yaml of a stored Bento; StoreError if it cannot be read."""
+        import yaml
+
+        path = os.path.join(self.directory(tag), BENTO_YAML)
+        try:
+            with open(path, encoding="utf-8") as file:
+                data = yaml.load(file, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - safe
+        except (OSError, yaml.YAMLError) as error:
+            raise StoreError(f"{path} cannot be read: {error}.") from error
+        return data if isinstance(data, dict) else {}
+
+    def size(self, tag: Tag) -> int:
+        """Bytes of a stored Bento without its models."""
+        top = self.directory(tag)
+        total = 0
+        for root, directories, files in os.walk(top):
+            if root == top and MODELS in directories:
+                directories.remove(MODELS)
+            total += sum(os.lstat(os.path.join(root, name)).st_size for name in files)
+        return total
+
+    def delete(self, tag: Tag) -> None:
+        """Remove a Bento; `latest` then names the newest one left; the name goes with its last version."""
+        directory = self.directory(tag)
+        doomed = os.path.join(self.home, "tmp", f"bentomake-{os.getpid()}-{os.urandom(6).hex()}")
+        try:
+            os.makedirs(os.path.dirname(doomed), exist_ok=True)
+            os.rename(directory, doomed)
+            shutil.rmtree(doomed)
+            left = self.tags(tag.name)
+            if left:
+                self.set_latest(max(left, key=self.creation_time))
+            else:
+                shutil.rmtree(os.path.join(self.root, tag.name), ignore_errors=True)
+        except OSError as error:
+            raise StoreError(f"{tag} cannot be deleted: {error.strerror}.", place=directory) from error
+
+
+def _sweep_one(lock_path: str) -> None:
+    try:
+        fd = os.open(lock_path, os.O_RDWR)
+    except OSError:
+        return
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(lock_path.removesuffix(".lock"), ignore_errors=True)
+        os.unlink(lock_path)
+    except OSError:
+        pass
+    finally:
+        os.close(fd)
+
+
+def _place(path: str, tree: Tree, directory: str, store: ContentStore) -> None:
+    entry = tree[path]
+    destination = os.path.join(directory, path)
+    if not path.startswith(f"{SOURCES}/"):
+        os.makedirs(os.path.dirname(destination), exist_ok=True)
+        store.place(entry, destination, own=True)  # real containerize writes into env/ and bento.yaml's neighbours
+    else:
+        if not os.path.isdir(os.path.dirname(destination)):
+            os.makedirs(os.path.dirname(destination), exist_ok=True)
+        store.place(entry, destination, own=entry.mode not in (FILE, 0o755, LINK))
+
+
+def _link_models(directory: str, models: list[Tag], source: ModelStore, store: ContentStore) -> list[str]:
+    """Hard links to the model store's files; on another file system the Bento has none, as a real one never has."""
+    linked = []
+    for tag in models:
+        target = os.path.join(directory, MODELS, tag.name, tag.version or "")
+        try:
+            for path in source.files(tag):
+                link = os.path.join(target, path)
+                os.makedirs(os.path.dirname(link), exist_ok=True)
+                os.link(os.path.realpath(os.path.join(source.directory(tag), path)), link)
+            with open(os.path.join(directory, MODELS, tag.name, LATEST), "w", encoding="utf-8") as file:
+                file.write(tag.version or "")
+            linked.append(f"{MODELS}/{tag.name}/{tag.version}")
+        except OSError as error:
+            store.notes.append(f"{MODELS}/ is left out of the Bento: {error.strerror}; the model store has {tag}")
+            shutil.rmtree(os.path.join(directory, MODELS), ignore_errors=True)
+            return []
+    return linked
+
+
+def _directories(path: str) -> list[str]:
+    try:
+        with os.scandir(path) as entries:
+            return [entry.name for entry in entries if entry.is_dir()]
+    except OSError:
+        return []

@@ -1,0 +1,106 @@
+"""The model store: BentoML's own, read only; models are hashed where they lie."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from ..engine.digest import Digest, of_bytes
+from ..engine.tree import EXECUTABLE, FILE, Entry, dump
+from ..errors import StepError
+from .layout import LATEST
+from .tag import Tag
+
+
+class ModelStore:
+    """The models below `<home>/models`."""
+
+    def __init__(self, home: str):
+        self.root = os.path.join(home, "models")
+
+    def directory(self, tag: Tag) -> str:
+        assert tag.version is not None
+        return os.path.join(self.root, tag.name, tag.version)
+
+    def latest_file(self, name: str) -> str:
+        return os.path.join(self.root, name, LATEST)
+
+    def versions(self, name: str) -> list[str]:
+        try:
+            with os.scandir(os.path.join(self.root, name)) as entries:
+                return sorted(entry.name for entry in entries if entry.is_dir())
+        except OSError:
+            return []
+
+    def names(self) -> list[str]:
+        try:
+            with os.scandir(self.root) as entries:
+                return sorted(entry.name for entry in entries if entry.is_dir())
+        except OSError:
+            return []
+
+    def resolve(self, tag: Tag) -> Tag | None:
+        """The stored model that a tag means: its version, what `latest` names, or a unique version prefix."""
+        versions = self.versions(tag.name)
+        if tag.version in (None, LATEST):
+            try:
+                with open(self.latest_file(tag.name), encoding="utf-8") as file:
+                    latest = file.read().strip()
+            except OSError:
+                latest = ""
+            if latest in versions:
+                return Tag(tag.name, latest)
+            if not versions:
+                return None
+            return Tag(tag.name, max(versions, key=lambda v: str(self.info(Tag(tag.name, v)).get("creation_time"))))
+        assert tag.version is not None
+        if tag.version in versions:
+            return tag
+        matches = [version for version in versions if version.startswith(tag.version)]
+        return Tag(tag.name, matches[0]) if len(matches) == 1 else None
+
+    def files(self, tag: Tag) -> list[str]:
+        """The paths of a model's files, relative to its directory, sorted."""
+        top = self.directory(tag)
+        found = []
+        for root, directories, names in os.walk(top, followlinks=True):
+            directories.sort()
+            for name in names:
+                found.append(os.path.relpath(os.path.join(root, name), top))
+        return sorted(found)
+
+    def directories(self, tag: Tag) -> list[str]:
+        """The directories of a model: while none of them changes, no file came or went."""
+        return [root for root, _, _ in os.walk(self.directory(tag), followlinks=True)]
+
+    def digest(self, tag: Tag, digest_of: Callable[[str], Digest]) -> str:
+        """The sha256 of the model's tree."""
+        top = self.directory(tag)
+        tree = {}
+        for path in self.files(tag):
+            full = os.path.join(top, path)
+            mode = EXECUTABLE if os.stat(full).st_mode & 0o100 else FILE
+            tree[path] = Entry(digest_of(full), mode)
+        return of_bytes(dump(tree)).sha256
+
+    def size(self, tag: Tag) -> int:
+        top = self.directory(tag)
+        return sum(os.stat(os.path.join(top, path)).st_size for path in self.files(tag))
+
+    def info(self, tag: Tag) -> dict[str, Any]:
+        """model.yaml; StepError if it is missing or damaged."""
+        import yaml
+
+        path = os.path.join(self.directory(tag), "model.yaml")
+        try:
+            with open(path, encoding="utf-8") as file:
+                data = yaml.load(file, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - safe
+        except (OSError, yaml.YAMLError) as error:
+            raise StepError(
+                f"The model {tag} is damaged: its model.yaml cannot be read.",
+                place=path,
+                hint=f"Save it again, or delete it with `bentoml models delete {tag}`.",
+                detail=str(error),
+            ) from error
+        return data if isinstance(data, dict) else {}

@@ -1,0 +1,287 @@
+"""Requirement files: what a user may write in one, read with `-r` and `-c` followed, each line with its place."""
+
+from __future__ import annotations
+
+import codecs
+import posixpath
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import BentofileError
+
+Read = Callable[[str], "bytes | None"]
+
+_COMMENT = re.compile(r"(^|\s+)#.*$")
+_URL = re.compile(r"(?:[\w.+-]+(?:\[[^\]]*\])?\s*@\s*)?([A-Za-z][A-Za-z0-9+.-]*)://(\S*)")
+_LINE_OPTION = re.compile(r"\s--?[a-z]")  # `--hash=…` and the like after a requirement
+_ARCHIVE = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2")
+_SHORT = {"-i": "--index-url", "-f": "--find-links", "-r": "--requirement", "-c": "--constraint", "-e": "--editable"}
+_VALUED = (*_SHORT.values(), "--extra-index-url", "--trusted-host", "--no-binary", "--only-binary")
+OTHER = ("--pre", "--prefer-binary", "--require-hashes", "--no-binary", "--only-binary")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One requirement: `text` as written without its comment, `spec` without options such as `--hash`."""
+
+    text: str
+    spec: str
+    place: str
+    name: str | None = None  # canonical; None where only the resolver can tell (a bare URL or path)
+    pinned: bool = False  # it has a specifier or a URL
+    path: str | None = None  # it is a local file
+
+
+@dataclass
+class Options:
+    """Where packages come from, and pip's other options, as the user gave them."""
+
+    index_url: str | None = None
+    no_index: bool = False
+    trusted_host: list[str] = field(default_factory=list)
+    extra_index_url: list[str] = field(default_factory=list)
+    find_links: list[str] = field(default_factory=list)
+    other: list[str] = field(default_factory=list)
+
+    def lines(self) -> list[str]:
+        """As lines of a requirement file, in one fixed order."""
+        return [
+            *([f"--index-url {self.index_url}"] if self.index_url else []),
+            *(["--no-index"] if self.no_index else []),
+            *(f"--trusted-host {host}" for host in self.trusted_host),
+            *(f"--extra-index-url {url}" for url in self.extra_index_url),
+            *(f"--find-links {link}" for link in self.find_links),
+            *self.other,
+        ]
+
+    @classmethod
+    def of(cls, param: Callable[[str], Any], place: Callable[[str], str | None]) -> Options:
+        """What the bentofile's `python` section says; BentofileError for a URL with credentials."""
+        given = {name: param(f"python.{name}") or [] for name in ("trusted_host", "extra_index_url", "find_links")}
+        lists = {name: [value] if isinstance(value, str) else list(value) for name, value in given.items()}
+        index_url = param("python.index_url") or None
+        for url in [index_url] if index_url else []:
+            refuse_credentials(url, place("python.index_url"))
+        for name in ("extra_index_url", "find_links"):
+            for url in lists[name]:
+                refuse_credentials(url, place(f"python.{name}"))
+        return cls(index_url, bool(param("python.no_index")), **lists)
+
+    def over(self, other: Options) -> Options:
+        """Both, without doubles; an index URL of this one wins."""
+        return Options(
+            self.index_url or other.index_url,
+            self.no_index or other.no_index,
+            *(
+                list(dict.fromkeys([*getattr(self, name), *getattr(other, name)]))
+                for name in ("trusted_host", "extra_index_url", "find_links", "other")
+            ),
+        )
+
+
+@dataclass
+class Requirements:
+    """What one or several requirement files ask for."""
+
+    lines: list[Line] = field(default_factory=list)
+    constraints: list[Line] = field(default_factory=list)
+    options: Options = field(default_factory=Options)
+
+    def named(self, name: str) -> bool:
+        """Whether the user mentions a distribution at all, be it in a constraint."""
+        return any(line.name == name for line in [*self.lines, *self.constraints])
+
+    def bentoml(self, version: str) -> list[str]:
+        """The line that adds bentoml at that version; none if the user pins it."""
+        if any(line.name == "bentoml" and line.pinned for line in self.lines):
+            return []
+        if any(line.name == "bentoml" for line in self.constraints):
+            return ["bentoml"]  # the constraint says which
+        return [f"bentoml=={version}"]
+
+
+def read(
+    paths: Iterable[tuple[str, str | None]] = (), *, lines: Iterable[str] = (), place: str | None = None, reader: Read
+) -> Requirements:
+    """Read requirement files, given as (path, where it was named), and single `lines` that stand in the bentofile.
+
+    `reader` gives a file's bytes by its path relative to the build context, or None. Raises BentofileError.
+    """
+    reading = _Reading(reader)
+    for path, named_at in paths:
+        reading.file(path, named_at)
+    for line in lines:
+        for _, text in _logical(line):
+            reading.line(text, place or "bentofile")
+    return reading.found
+
+
+def refuse_credentials(url: str, place: str | None) -> None:
+    """Raise BentofileError for a URL that carries a password or a token; the message does not repeat it."""
+    scheme, _, rest = url.partition("://")
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    user, _, host = authority.rpartition("@")
+    odd_port = re.search(r":(?!\d*$)[^\]]*$", host)  # `user:pass/word@host`: the slash ends the host too early
+    if (user and (":" in user or not scheme.endswith("ssh"))) or odd_port:
+        what = (
+            "Variables in a package URL are not supported yet"
+            if "${" in authority
+            else ("A package URL must not carry credentials, they would be readable in the Bento")
+        )
+        shown = f"{scheme}://****" if odd_port else scrub(url)
+        raise BentofileError(
+            f"{what}: {shown}.",
+            place=place,
+            hint="Remove user and password from the URL; the resolver finds them in ~/.netrc, or in the URL of an "
+            "environment variable such as UV_DEFAULT_INDEX.",
+        )
+
+
+def scrub(text: str) -> str:
+    """The same text without the user and password of any URL in it."""
+    return re.sub(r"(://)[^/\s'\"]*@", r"\1****@", text)
+
+
+class _Reading:
+    """One pass over files and lines; `chain` holds the files that are open, outermost first."""
+
+    def __init__(self, reader: Read):
+        self.reader = reader
+        self.found = Requirements()
+
+    def file(self, path: str, named_at: str | None, chain: tuple[str, ...] = (), constraint: bool = False) -> None:
+        if "://" in path or posixpath.isabs(path):
+            raise BentofileError(
+                f"{scrub(path)} is not a file of the project.", place=named_at, hint="Name a file of the build context."
+            )
+        path = posixpath.normpath(path)
+        if path in chain:
+            circle = " → ".join([*chain[chain.index(path) :], path])
+            raise BentofileError(f"Requirement files include each other: {circle}.", place=named_at)
+        data = self.reader(path)
+        if data is None:
+            raise BentofileError(
+                f"There is no requirement file {path}.",
+                place=named_at,
+                hint="Paths are relative to the file that names them."
+                if chain
+                else "Paths start at the build context.",
+            )
+        for number, text in _logical(_decode(data, path)):
+            self.line(text, f"{path}:{number}", (*chain, path), constraint)
+
+    def line(self, text: str, place: str, chain: tuple[str, ...] = (), constraint: bool = False) -> None:
+        if not text.startswith("-"):
+            (self.found.constraints if constraint else self.found.lines).append(_requirement(text, place))
+            return
+        option, value = _option(text, place)
+        options = self.found.options
+        if option in ("--requirement", "--constraint"):
+            beside = posixpath.dirname(chain[-1]) if chain else ""
+            path = value if "://" in value else posixpath.join(beside, value)
+            self.file(path, place, chain, constraint or option == "--constraint")
+        elif option == "--editable":
+            line = _requirement(value, place)
+            if line.path is not None:
+                raise BentofileError(
+                    f"An editable package cannot travel in a Bento: {text}.",
+                    place=place,
+                    hint="Its modules are packed as sources; or build a wheel of it.",
+                )
+            self.found.lines.append(Line(text, f"-e {line.spec}", place, line.name, True))
+        elif option == "--index-url":
+            refuse_credentials(value, place)
+            options.index_url = options.index_url or value
+        elif option in ("--extra-index-url", "--find-links", "--trusted-host"):
+            refuse_credentials(value, place)
+            known: list[str] = getattr(options, option[2:].replace("-", "_"))
+            known.extend([value] if value not in known else [])
+        elif option == "--no-index":
+            options.no_index = True
+        elif option in OTHER:
+            whole = f"{option} {value}".strip()
+            options.other.extend([whole] if whole not in options.other else [])
+        else:
+            raise BentofileError(f"The option {option} is not one of a requirement file.", place=place)
+
+
+def _decode(data: bytes, path: str) -> str:
+    for mark, encoding in (
+        (codecs.BOM_UTF8, "utf-8-sig"),
+        (codecs.BOM_UTF16_LE, "utf-16"),
+        (codecs.BOM_UTF16_BE, "utf-16"),
+    ):
+        if data.startswith(mark):
+            return data.decode(encoding, "replace")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BentofileError(f"{path} is not text in UTF-8.", place=path, hint="Save it as UTF-8.") from error
+
+
+def _logical(text: str) -> list[tuple[int, str]]:
+    """(number, text) of each line that says something, continued lines joined, comments gone."""
+    lines: list[tuple[int, str]] = []
+    begun, held = 0, ""
+    for number, raw in enumerate(text.splitlines(), 1):
+        begun = begun or number
+        if raw.endswith("\\") and not raw.lstrip().startswith("#"):
+            held += raw[:-1].strip() + " "
+            continue
+        whole = _COMMENT.sub("", held + raw.strip()).strip()
+        if whole:
+            lines.append((begun, whole))
+        begun, held = 0, ""
+    return [*lines, (begun, held.strip())] if held.strip() else lines
+
+
+def _option(text: str, place: str) -> tuple[str, str]:
+    match = re.match(r"(--[a-z-]+)(?:[=\s]\s*(.*))?$|(-[a-z])\s*(.*)$", text)
+    if not match:
+        raise BentofileError(f"Not an option of a requirement file: {text}.", place=place)
+    option = match[1] or _SHORT.get(match[3], match[3])
+    value = (match[2] or match[4] or "").strip()
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+        value = value[1:-1]
+    if not value and option in _VALUED:
+        raise BentofileError(f"{option} needs a value.", place=place)
+    return option, value
+
+
+def _requirement(text: str, place: str) -> Line:
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.utils import canonicalize_name
+
+    cut = _LINE_OPTION.search(text)
+    spec = text[: cut.start()].strip() if cut else text
+    if url := _URL.match(spec):
+        refuse_credentials(spec[url.start(1) :], place)
+    if (url and url[1].lower() == "file") or _is_path(spec):
+        return Line(text, spec, place, pinned=True, path=spec)
+    try:
+        parsed = Requirement(spec)
+    except InvalidRequirement as error:
+        if url and url.start(1) == 0:  # a bare URL
+            return Line(text, spec, place, _name_of_url(spec), True)
+        typo = re.match(r"([\w.-]+(?:\[[^\]]*\])?)\s*=\s*([\w.*+!-]+)\s*$", spec)
+        hint = f"Did you mean {typo[1]}=={typo[2]}?" if typo else str(error).split("\n")[0].rstrip(".") + "."
+        raise BentofileError(f"Not a requirement: {scrub(text)}.", place=place, hint=hint) from error
+    return Line(text, spec, place, canonicalize_name(parsed.name), bool(parsed.specifier or parsed.url))
+
+
+def _is_path(spec: str) -> bool:
+    if " @ " in spec or "://" in spec:
+        return False
+    bare = spec.partition(";")[0].strip()
+    return bare.startswith((".", "/", "~")) or "/" in bare or "\\" in bare or bare.endswith(_ARCHIVE)
+
+
+def _name_of_url(url: str) -> str | None:
+    from packaging.utils import canonicalize_name
+
+    if egg := re.search(r"[#&]egg=([\w.-]+)", url):
+        return canonicalize_name(egg[1])
+    wheel = re.search(r"/([\w.]+)-[^/]*\.whl(?:[#?;\s]|$)", url)
+    return canonicalize_name(wheel[1]) if wheel else None

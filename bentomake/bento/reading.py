@@ -1,0 +1,94 @@
+"""One reading of a bentofile: what was found where, and every mistake and remark on the way."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import BentofileError
+from . import schema
+from .yaml_place import Node
+
+_INDEX = re.compile(r"\[\d+\]")
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A warning: a sentence, where, and what to do."""
+
+    message: str
+    place: str | None
+    hint: str | None
+
+
+class Reading:
+    """Collects lines, remarks and errors under dotted names; `shown` is how messages name the file."""
+
+    def __init__(self, shown: str):
+        self.shown = shown
+        self.lines: dict[str, int] = {}
+        self.errors: list[tuple[int, BentofileError]] = []
+        self.remarks: list[tuple[int, Remark]] = []
+        self.suggested: set[str] = set()
+
+    def error(self, line: int, message: str, hint: str) -> None:
+        place = f"{self.shown}:{line}" if line else self.shown
+        self.errors.append((line, BentofileError(message, place=place, hint=hint)))
+
+    def remark(self, line: int, message: str, hint: str) -> None:
+        self.remarks.append((line, Remark(message, f"{self.shown}:{line}" if line else self.shown, hint)))
+
+    def wrong_kind(self, name: str, wanted: str, node: Node, hint: str) -> None:
+        self.error(self.lines.get(name, node.line), f"{name} must be {wanted}, not {described(node)}.", hint)
+
+    def missing(self, name: str, line: int, field: schema.Field) -> None:
+        if name not in self.suggested:
+            self.error(line, f"{name} is missing: {field.meaning}.", f"Write {field.key}: {field.example}")
+
+    def not_yet(self, name: str, value: Any) -> None:
+        """An honest error for an option that this version does not build."""
+        if not value:
+            return
+        general = _INDEX.sub("[]", name)
+        for entry, said in ((general, name), (f"{general}={value}", f"{name}: {value}")):
+            if hint := schema.NOT_YET.get(entry):
+                self.error(self.lines[name], f"{said} is not built by this version of bentomake yet.", hint)
+
+    def unknown(self, section: str, key: str, line: int) -> None:
+        """An error for a key that no option has, with the one that was perhaps meant."""
+        import difflib
+
+        general = _INDEX.sub("[]", section)
+        allowed = schema.keys(general)
+        dotted = f"{section}.{key}" if section else key
+        close = difflib.get_close_matches(key.lower(), allowed, n=1)
+        elsewhere = [field.name for field in schema.FIELDS if field.key == key and "[]" not in field.name]
+        if close:
+            meant = f"{section}.{close[0]}" if section else close[0]
+            self.suggested.add(meant)
+            hint = f"Did you mean {meant}?"
+        elif elsewhere:
+            hint = f"Did you mean {' or '.join(elsewhere)}?"
+        else:
+            hint = f"{'Options of ' + section if section else 'Options'} are {', '.join(allowed)}."
+        self.error(line, f"{dotted} is not an option of a bentofile.", hint)
+
+
+def described(node: Node) -> str:
+    """What a value is, in a sentence: `a list`."""
+    value = node.value
+    if value is None:
+        return "empty"
+    if isinstance(value, bool):
+        return f"the word {node.text or str(value).lower()}" if node.text else "a boolean"
+    for kind, words in ((str, "a string"), ((int, float), "a number"), (list, "a list"), (dict, "a mapping")):
+        if isinstance(value, kind):
+            return words
+    return "a date"
+
+
+def quoted(text: str) -> str:
+    """A string as YAML, in double quotes."""
+    return json.dumps(text, ensure_ascii=False)

@@ -1,0 +1,96 @@
+"""The options of a bentofile as data: name, kind, default, meaning; and those that are not built yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+DISTROS = ("debian", "alpine", "ubi8", "amazonlinux")
+STAGES = ("all", "build", "runtime")
+OLDEST_PYTHON = (3, 8)  # what any bentoml of generation 1.1 or newer installs on
+
+
+@dataclass(frozen=True)
+class Field:
+    """One option. `kind` names its reader in kinds.py; `[]` in a name stands for each item of a list."""
+
+    name: str
+    kind: str
+    meaning: str
+    default: Any = None
+    choices: tuple[str, ...] = ()
+    example: str = ""  # as YAML, for hints
+    required: bool = False
+
+    @property
+    def key(self) -> str:
+        return self.name.rpartition(".")[2]
+
+    @property
+    def section(self) -> str:
+        return self.name.rpartition(".")[0]
+
+
+FIELDS: tuple[Field, ...] = (
+    Field("service", "string", "the service to pack: `module:attribute`", required=True, example='"service:svc"'),
+    Field("name", "name", "the Bento's name; the service's own if unset", example='"iris_classifier"'),
+    Field("description", "string", "Markdown for the Bento's README, or `file: PATH`", example='"What it does."'),
+    Field("labels", "labels", "names and values that go with the Bento", {}, example="{owner: me}"),
+    Field("include", "patterns", "what to pack, in the patterns of .gitignore", ["*"], example='["*.py"]'),
+    Field("exclude", "patterns", "what not to pack, after `include`", [], example='["tests/"]'),
+    Field("models", "models", "models to pack; those that the service uses if unset", [], example='["iris_clf:latest"]'),
+    Field("models[].tag", "tag", "the model: `name:version`", required=True, example='"iris_clf:latest"'),
+    Field("models[].filter", "string", "a query for `bentoml models pull`", example='"label:staging"'),
+    Field("models[].alias", "string", "another name for bentoml.models.get", example='"iris"'),
+    Field("envs", "envs", "environment variables of the service", [], example='[{name: LEVEL, value: "1"}]'),
+    Field("envs[].name", "variable", "the variable's name", required=True, example='"LEVEL"'),
+    Field("envs[].value", "text", "the variable's value; empty: given when it is run", "", example='"1"'),
+    Field("envs[].stage", "string", "when the variable is there", "all", choices=STAGES, example='"all"'),
+    Field("args", "mapping", "values for the service's template arguments", {}, example="{size: 3}"),
+    Field("docker.distro", "string", "the image's system; debian unless base_image is set", choices=DISTROS),
+    Field("docker.python_version", "python", "the image's Python; the service's own if unset", example='"3.11"'),
+    Field("docker.cuda_version", "version", "the image's CUDA", example='"11.6.2"'),
+    Field("docker.env", "env", "the image's variables: mapping, list, or a dotenv file", {}, example='{LEVEL: "1"}'),
+    Field("docker.system_packages", "strings", "packages of the distro to install", [], example='["libgomp1"]'),
+    Field("docker.setup_script", "string", "a script run while the image is built", example='"./setup.sh"'),
+    Field("docker.base_image", "string", "an image to build on", example='"python:3.11-slim"'),
+    Field("docker.dockerfile_template", "string", "a Jinja2 template of the Dockerfile", example='"./Dockerfile.template"'),
+    Field("python.requirements_txt", "string", "a requirements file; wins over `packages`", example='"requirements.txt"'),
+    Field("python.packages", "strings", "requirements, as in a requirements file", [], example='["scikit-learn"]'),
+    # None: the user did not say, and the generations differ (1.1 does not lock a requirements_txt, 1.4 does).
+    Field("python.lock_packages", "boolean", "lock all versions; true unless requirements_txt is set", example="true"),
+    Field("python.pack_git_packages", "boolean", "pack packages from git as sdists", True, example="true"),
+    Field("python.index_url", "string", "the package index", example='"https://pypi.org/simple"'),
+    Field("python.no_index", "boolean", "use no index, only find_links", False, example="true"),
+    Field("python.trusted_host", "strings or one", "hosts to trust without TLS", [], example='["pypi.local"]'),
+    Field("python.find_links", "strings or one", "where else to look for packages", [], example='["./wheels"]'),
+    Field("python.extra_index_url", "strings or one", "more indexes", [], example='["https://pypi.local/simple"]'),
+    Field("python.pip_args", "string", "more arguments for pip install", example='"--pre"'),
+    Field("python.wheels", "strings", "wheels to pack", [], example='["./lib/mine-1.0-py3-none-any.whl"]'),
+    Field("python.is_src_layout", "boolean", "the project's packages lie in src/", False, example="true"),
+    Field("conda.environment_yml", "string", "a conda environment file", example='"./environment.yml"'),
+    Field("conda.channels", "strings", "conda channels", [], example='["conda-forge"]'),
+    Field("conda.dependencies", "list", "conda packages", [], example='["numpy"]'),
+    Field("conda.pip", "strings", "pip packages inside of conda", [], example='["numpy"]'),
+)  # fmt: skip
+
+BY_NAME = {field.name: field for field in FIELDS}
+SECTIONS = ("docker", "python", "conda")
+
+# Options (or sections, or `option=value`) that real bentoml builds and this version does not: name → what to do instead.
+# Building one means removing its line here.
+NOT_YET = {
+    "docker.distro=alpine": "Use debian, or docker.base_image with an image of that distro.",
+    "docker.distro=ubi8": "Use debian, or docker.base_image with an image of that distro.",
+    "docker.distro=amazonlinux": "Use debian, or docker.base_image with an image of that distro.",
+    "docker.cuda_version": "Use docker.base_image with an image that has CUDA and Python.",
+    "docker.dockerfile_template": "Use docker.setup_script or docker.base_image for what the template adds.",
+    "conda": "Use python.packages, or docker.base_image with an image that has the conda packages.",
+    "models[].filter": "Leave it out and name the model's version in `tag`.",
+    "python.wheels": "Name the package in python.packages, with python.find_links or an index that has it.",
+}
+
+
+def keys(section: str) -> list[str]:
+    """The names allowed in a section (`""` is the top level, `models[]` an item)."""
+    return [field.key for field in FIELDS if field.section == section] + (list(SECTIONS) if not section else [])

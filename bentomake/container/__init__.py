@@ -1,0 +1,1 @@
+"""Image engines, one file a backend."""

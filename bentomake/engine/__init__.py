@@ -1,0 +1,1 @@
+"""The build system underneath: it knows nothing of Bentos."""

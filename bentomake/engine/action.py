@@ -1,0 +1,79 @@
+"""An action: a rule bound to one bentofile; and its outcome."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from ..errors import BentomakeError
+from .digest import Digest
+from .fact import Facts
+from .manifest import Manifest, Reason
+from .rule import Rule, Tool
+from .trace import Trace
+from .tree import Tree
+
+RAN, CACHED, RESTORED = "ran", "cached", "restored"
+FAILED, SKIPPED = "failed", "skipped"
+RUNS, MAY_RUN = "runs", "may run"
+
+
+class Binding(Protocol):
+    """What one bentofile gives the rules that are bound to it."""
+
+    label: str  # how a target names the bentofile: "" for the only one, else "services/fraud"
+    origin: str  # what traces call the project
+
+    @property
+    def facts(self) -> Facts: ...
+    def param(self, name: str) -> Any: ...
+    def place(self, name: str) -> str | None: ...
+    def oracle(self, name: str) -> Any: ...
+    def tool(self, name: str) -> Tool: ...
+    def source(self, name: str) -> tuple[Tree, Digest]:
+        """A declared set of the user's files: its tree, and that tree's digest."""
+
+    def fetch(self, name: str, path: str) -> str:
+        """Where the bytes of a path of that set lie."""
+
+    def secret(self, name: str) -> bool:
+        """Whether a parameter's value may not be shown."""
+
+    def host(self, name: str) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Action:
+    """`id` is unique in a plan: `lock`, or `services/fraud:lock`; `needs` are the ids of its inputs."""
+
+    id: str
+    rule: Rule
+    binding: Binding
+    needs: tuple[str, ...]
+
+    @property
+    def memory(self) -> str:
+        """The name under which the last manifest of this action is kept."""
+        return f"{self.binding.origin}#{self.rule.name}"
+
+
+@dataclass
+class Outcome:
+    """What became of an action. `reasons` are empty for a hit, and for a first build (`first`)."""
+
+    action: Action
+    state: str
+    manifest: Manifest | None = None
+    tree: Digest | None = None
+    trace: Trace | None = None
+    reasons: list[Reason] = field(default_factory=list)
+    first: bool = False
+    why: str = ""  # a reason that is no difference: "forced", "its remembered output is gone"
+    seconds: float = 0.0
+    error: BentomakeError | None = None
+    warnings: list[dict[str, Any]] = field(default_factory=list)
+    log: str = ""
+
+    @property
+    def known(self) -> bool:
+        return self.tree is not None

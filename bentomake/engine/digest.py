@@ -1,0 +1,39 @@
+"""Digests: sha256 for every address that can travel, canonical JSON for what is digested."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, NamedTuple
+
+
+class Digest(NamedTuple):
+    """A sha256 in hex and a size in bytes."""
+
+    sha256: str
+    size: int
+
+    def __str__(self) -> str:
+        return f"{self.sha256}-{self.size}"
+
+    @classmethod
+    def parse(cls, text: str) -> Digest:
+        """Read what `str()` wrote; ValueError if it is anything else."""
+        sha256, _, size = text.partition("-")
+        if len(sha256) != 64 or not size.isdigit() or any(c not in "0123456789abcdef" for c in sha256):
+            raise ValueError(f"not a digest: {text!r}")
+        return cls(sha256, int(size))
+
+
+def of_bytes(data: bytes) -> Digest:
+    return Digest(hashlib.sha256(data).hexdigest(), len(data))
+
+
+def canonical(value: Any) -> bytes:
+    """JSON with sorted keys and no spaces, UTF-8: equal values give equal bytes."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+def of_value(value: Any) -> str:
+    """The sha256 (hex) of a JSON value's canonical form."""
+    return hashlib.sha256(canonical(value)).hexdigest()

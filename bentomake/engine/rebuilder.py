@@ -1,0 +1,232 @@
+"""The rebuilder: decides hit or run for one action, over constructive traces with discovered inputs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import BentomakeError, RuleError
+from . import code
+from .action import CACHED, FAILED, MAY_RUN, RAN, RUNS, Action, Outcome
+from .content_store import ContentStore, Missing
+from .digest import Digest, of_value
+from .manifest import Line, Manifest, diff
+from .progress import Progress
+from .recipe_context import RecipeContext
+from .rule import KEYED, Produced, check_outputs
+from .single_flight import SingleFlight
+from .trace import ActionCache, Trace
+from .tree import FILE, Entry
+
+
+class Rebuilder:
+    """`bring` makes an action's tree known: from a trace whose manifest is today's, or by running its recipe."""
+
+    def __init__(
+        self,
+        store: ContentStore,
+        cache: ActionCache,
+        flights: SingleFlight,
+        version: str,
+        *,
+        forced: frozenset[str] = frozenset(),
+    ):
+        self.store = store
+        self.cache = cache
+        self._flights = flights
+        self._version = version
+        self._forced = forced  # ids of actions that run whatever is known
+
+    def static(self, action: Action, inputs: Mapping[str, Digest]) -> Manifest:
+        """What is known before it runs: rule, code, tools, params, oracles, sources, inputs."""
+        rule, binding = action.rule, action.binding
+        declared = of_value({name: getattr(rule, name) for name in KEYED})
+        lines = [Line("rule", rule.name, of_value([declared, code.rule_digest(rule.file, rule.templates)]))]
+        lines.append(Line("bentomake", "code", *code.identity(rule.file, self._version)))
+        for name in rule.tools:
+            version = binding.tool(name).version
+            lines.append(Line("tool", name, of_value(version), version))
+        for name in rule.params:
+            value = binding.param(name)
+            shown = None if binding.secret(name) else _shown(value)
+            lines.append(Line("param", name, of_value(value), shown))
+        for name in rule.oracles:
+            answer = binding.oracle(name)
+            lines.append(Line("oracle", name, of_value(answer), _shown(answer)))
+        for name in rule.sources:
+            digest = binding.source(name)[1]
+            lines.append(Line("source", name, str(digest)))
+        for name in rule.inputs:
+            lines.append(Line("input", name, str(inputs[name])))
+        return Manifest(lines)
+
+    def find(self, action: Action, static: Manifest) -> Trace | None:
+        """A trace whose discovered facts are today's, and whose tree is whole."""
+        tried: set[str] = set()
+        for names in self.cache.discovered(static.key):
+            lines = []
+            for kind, name in names:
+                fact = action.binding.facts.ask(kind, name)
+                lines.append(Line(kind, name, fact.digest, fact.shown))
+            key = Manifest((*static.lines, *lines)).key
+            if key in tried:
+                continue
+            tried.add(key)
+            trace = self.cache.trace(key)
+            if trace is not None and self.store.has(trace.tree):
+                try:
+                    if self.store.complete(self.store.tree(trace.tree)):
+                        return trace
+                except Missing:
+                    continue
+        return None
+
+    def bring(self, action: Action, inputs: Mapping[str, Digest], progress: Progress) -> Outcome:
+        """Hit or run. Never raises for what a user can cause: the outcome carries the error."""
+        began = time.monotonic()
+        try:
+            static = self.static(action, inputs)
+            forced = action.id in self._forced
+            trace = None if forced else self.find(action, static)
+            if trace is None:
+                with self._flights.hold(static.key, lambda: progress.moved(action.id, "waits for another build", 0, 0)):
+                    trace = None if forced else self.find(action, static)
+                    if trace is None:
+                        progress.started(action)
+                        return self._run(action, inputs, static, progress, began, forced)
+            return self._hit(action, trace, began)
+        except BentomakeError as error:
+            return Outcome(action, FAILED, error=error, seconds=time.monotonic() - began)
+
+    def _hit(self, action: Action, trace: Trace, began: float) -> Outcome:
+        self.cache.touch(trace.key)
+        self._remember_last(action, trace)
+        return Outcome(
+            action,
+            CACHED,
+            trace.manifest,
+            trace.tree,
+            trace,
+            seconds=time.monotonic() - began,
+            warnings=trace.warnings,
+        )
+
+    def _run(
+        self,
+        action: Action,
+        inputs: Mapping[str, Digest],
+        static: Manifest,
+        progress: Progress,
+        began: float,
+        forced: bool,
+    ) -> Outcome:
+        workdir = tempfile.mkdtemp(prefix="action-", dir=os.path.join(self.store.root, "tmp"))
+        context = RecipeContext(action, inputs, self.store, workdir, progress.moved)
+        previous = self.previous(action)
+        outcome = Outcome(action, RAN, static, first=previous is None)
+        try:
+            produced = action.rule.recipe(context)
+            tree = {path: self._entry(made) for path, made in produced.items()}
+            check_outputs(action.rule, tree)
+            outcome.tree = self.store.put_tree(tree)
+        except BentomakeError as error:
+            outcome.state, outcome.error = FAILED, error
+        except (OSError, KeyError, ValueError, Missing) as error:
+            if os.environ.get("BENTOMAKE_TRACEBACK"):
+                raise
+            outcome.state = FAILED
+            outcome.error = RuleError(f"The step {action.id} failed: {type(error).__name__}: {error}.")
+        finally:
+            shutil.rmtree(workdir, ignore_errors=True)
+        outcome.seconds = time.monotonic() - began
+        outcome.log, outcome.warnings = "\n".join(context.log_lines), context.warnings
+        outcome.manifest = static.extended(context.discovered)
+        if previous is not None:
+            outcome.reasons = diff(previous, outcome.manifest)
+            if not outcome.reasons:
+                outcome.why = "forced" if forced else "its remembered output is gone"
+        elif forced:
+            outcome.why = "forced"
+        if outcome.tree is not None:
+            trace = Trace(
+                rule=action.rule.name,
+                action=action.id,
+                manifest=outcome.manifest,
+                static=len(static.lines),
+                tree=outcome.tree,
+                seconds=outcome.seconds,
+                at=time.time(),
+                log=outcome.log,
+                warnings=context.warnings,
+                origin=action.binding.origin,
+            )
+            outcome.trace = trace
+            if context.forgotten is None:
+                self.cache.remember(trace, static.key)
+                self._remember_last(action, trace)
+            else:
+                outcome.why = context.forgotten
+        return outcome
+
+    def _entry(self, made: Produced) -> Entry:
+        if isinstance(made, Entry):
+            return made
+        data = made.encode("utf-8") if isinstance(made, str) else made
+        return Entry(self.store.put_bytes(data), FILE)
+
+    def previous(self, action: Action) -> Manifest | None:
+        """The manifest that this action of this project had last."""
+        key = self.cache.read(f"last/{action.memory}")
+        trace = self.cache.trace(key) if isinstance(key, str) else None
+        return None if trace is None else trace.manifest
+
+    def _remember_last(self, action: Action, trace: Trace) -> None:
+        name = f"last/{action.memory}"
+        if self.cache.read(name) != trace.key:
+            self.cache.write(name, trace.key)
+
+
+class DryRebuilder(Rebuilder):
+    """Decides, but runs nothing: an action that misses *runs*; one whose inputs are not known *may run*."""
+
+    def bring(self, action: Action, inputs: Mapping[str, Digest], progress: Progress) -> Outcome:
+        previous = self.previous(action)
+        first = previous is None
+        if any(name not in inputs for name in action.rule.inputs):
+            return Outcome(action, MAY_RUN, first=first)
+        try:
+            static = self.static(action, inputs)
+            if action.id in self._forced:
+                return Outcome(action, RUNS, static, first=first, why="forced")
+            trace = self.find(action, static)
+        except BentomakeError as error:
+            return Outcome(action, FAILED, error=error)
+        if trace is not None:
+            return Outcome(action, CACHED, trace.manifest, trace.tree, trace, warnings=trace.warnings)
+        outcome = Outcome(action, RUNS, static, first=first)
+        if previous is not None:
+            asked = {(line.kind, line.name) for line in static.lines}
+            rest: list[Line] = []
+            for line in previous.lines:
+                if (line.kind, line.name) not in asked and line.kind not in _STATIC_KINDS:
+                    fact = action.binding.facts.ask(line.kind, line.name)
+                    rest.append(Line(line.kind, line.name, fact.digest, fact.shown))
+            outcome.reasons = diff(previous, static.extended(rest))
+        return outcome
+
+
+_STATIC_KINDS = frozenset({"rule", "bentomake", "tool", "param", "oracle", "source", "input"})
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else _json(value)
+
+
+def _json(value: Any) -> str:
+    import json
+
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)

@@ -1,0 +1,133 @@
+"""The stat index: a user's file → its digest, hashed again only when its stat signature says it may have changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+from .digest import Digest
+
+Signature = tuple[int, int, int, int, int]  # size, mtime, ctime (ns), inode, mode
+_CHUNK = 1 << 20
+_BIG = 1 << 20  # from here on a touched file is compared by xxh3 before sha256 is asked
+_TICK = 20_000_000  # ns; kernels stamp files with a clock that ticks every 1 to 10 ms
+_COARSE = 2_000_000_000  # ns; file systems that keep whole seconds (HFS+, FAT keeps two)
+
+
+def signature(st: os.stat_result) -> Signature:
+    return (st.st_size, st.st_mtime_ns, st.st_ctime_ns, st.st_ino, st.st_mode)
+
+
+def settled(sig: Signature, asked_at: int) -> bool:
+    """Whether a file with this signature, seen at `asked_at` (ns), cannot have changed since without showing it.
+
+    As in git's racy-clean rule: a stamp that is not older than the clock's tick proves nothing.
+    """
+    newest = max(sig[1], sig[2])
+    return newest + (_COARSE if newest % 1_000_000_000 == 0 else _TICK) < asked_at
+
+
+class StatIndex:
+    """Digests of files by path; saved as JSON; a damaged file is an empty index."""
+
+    def __init__(self, file: str, progress: Callable[[str, int, int], None] | None = None):
+        self.file = file
+        self.hashed = 0  # files that were read in this process
+        self.hashed_bytes = 0
+        self._progress = progress
+        self._changed = False
+        self._entries: dict[str, list[Any]] = {}  # path → [*signature, sha256, xxh3 or ""]
+        try:
+            with open(file, encoding="utf-8", errors="surrogateescape") as stream:
+                data = json.load(stream)
+            if isinstance(data, dict) and data.get("version") == 1 and isinstance(data.get("files"), dict):
+                self._entries = data["files"]
+        except (OSError, ValueError):
+            pass
+
+    def digest(self, path: str, st: os.stat_result | None = None) -> Digest:
+        """The file's digest; OSError if it cannot be read."""
+        asked_at = time.time_ns()
+        sig = signature(os.stat(path) if st is None else st)
+        entry = self._entries.get(path)
+        if entry is not None and len(entry) == 7 and tuple(entry[:5]) == sig:
+            return Digest(entry[5], sig[0])
+        fast = ""
+        if sig[0] >= _BIG:
+            if entry is not None and len(entry) == 7 and entry[6] and entry[0] == sig[0]:
+                fast = self._xxh3(path)
+                if fast == entry[6]:
+                    self._keep(path, sig, asked_at, entry[5], fast)
+                    return Digest(entry[5], sig[0])
+            sha256, fast = self._both(path, sig[0])
+        else:
+            with open(path, "rb") as file:
+                sha256 = hashlib.sha256(file.read()).hexdigest()
+        self.hashed += 1
+        self.hashed_bytes += sig[0]
+        after = os.stat(path)
+        if signature(after) != sig:
+            sig = signature(after)
+            asked_at = 0  # it moved while it was read: do not remember
+        self._keep(path, sig, asked_at, sha256, fast)
+        return Digest(sha256, sig[0])
+
+    def _keep(self, path: str, sig: Signature, asked_at: int, sha256: str, fast: str) -> None:
+        self._changed = True
+        if settled(sig, asked_at):
+            self._entries[path] = [*sig, sha256, fast]
+        else:
+            self._entries.pop(path, None)
+
+    def _xxh3(self, path: str) -> str:
+        import xxhash
+
+        fast = xxhash.xxh3_128()
+        with open(path, "rb") as file:
+            while chunk := file.read(_CHUNK):
+                fast.update(chunk)
+        return str(fast.hexdigest())
+
+    def _both(self, path: str, size: int) -> tuple[str, str]:
+        import xxhash
+
+        sha256, fast, done = hashlib.sha256(), xxhash.xxh3_128(), 0
+        buffer = bytearray(_CHUNK)
+        view = memoryview(buffer)
+        with open(path, "rb", buffering=0) as file:
+            while count := file.readinto(buffer):
+                sha256.update(view[:count])
+                fast.update(view[:count])
+                done += count
+                if self._progress is not None and size > 64 * _CHUNK:
+                    self._progress(path, done, size)
+        return sha256.hexdigest(), str(fast.hexdigest())
+
+    def keep_only(self, paths: set[str]) -> None:
+        """Forget files that are gone."""
+        gone = self._entries.keys() - paths
+        for path in gone:
+            del self._entries[path]
+        self._changed = self._changed or bool(gone)
+
+    def save(self) -> None:
+        if not self._changed:
+            return
+        write_atomically(
+            self.file, json.dumps({"version": 1, "files": self._entries}).encode("utf-8", "surrogateescape")
+        )
+        self._changed = False
+
+
+def write_atomically(path: str, data: bytes) -> None:
+    """Replace a file in one step, so that a reader or a crash never sees half of it."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    temporary = f"{path}.{os.getpid()}.tmp"
+    with open(temporary, "wb") as file:
+        file.write(data)
+    os.replace(temporary, path)
+

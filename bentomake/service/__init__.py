@@ -1,0 +1,1 @@
+"""Looking at a user's service, in the user's interpreter."""

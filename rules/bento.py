@@ -1,0 +1,139 @@
+"""bento: everything in its place, named by its content."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from bentomake.bento import info as bento_info
+from bentomake.bento.layout import BENTO_YAML, DIGESTS, README, content_digest, digests_file, version_of
+from bentomake.bento.tag import Tag
+from bentomake.engine.fact import ABSENT
+from bentomake.engine.rule import Context, Produced, rule
+from bentomake.engine.tree import FILE, Entry, merge, under
+from bentomake.errors import BentofileError
+
+_IN_YAML = [
+    "docker.distro",
+    "docker.python_version",
+    "docker.cuda_version",
+    "docker.env",
+    "docker.system_packages",
+    "docker.setup_script",
+    "docker.base_image",
+    "docker.dockerfile_template",
+    "python.requirements_txt",
+    "python.packages",
+    "python.lock_packages",
+    "python.index_url",
+    "python.no_index",
+    "python.trusted_host",
+    "python.find_links",
+    "python.extra_index_url",
+    "python.pip_args",
+    "python.wheels",
+    "conda.environment_yml",
+    "conda.channels",
+    "conda.dependencies",
+    "conda.pip",
+]
+
+
+@rule(
+    outputs=["bento/", "bento.json"],
+    inputs=["sources", "requirements", "lock", "service", "openapi", "models", "dockerfile"],
+    params=["service", "name", "labels", "description", "envs", "args", "build.version", *_IN_YAML],
+    oracles=["python.version", "bentoml.version", "source_date_epoch"],
+    templates=["bento_readme.j2"],
+)
+def bento(ctx: Context) -> Mapping[str, Produced]:
+    """Compose the Bento: src/, env/, apis/, bento.yaml, README.md and the digests of them all."""
+    service = json.loads(ctx.input("service").text("service.json"))
+    models = json.loads(ctx.input("models").text("models.json"))
+    packed = ctx.input("sources").tree
+    _check_packed(ctx, service, packed)
+    parts = [packed] + [ctx.input(name).tree for name in ("requirements", "lock", "openapi", "dockerfile")]
+    tree = merge(parts)
+
+    params = {name: ctx.param(name) for name in ("envs", "args", *_IN_YAML)}
+    params["labels"] = {**(service.get("labels") or {}), **(ctx.param("labels") or {})}
+    facts = {"python": ctx.oracle("python.version"), "bentoml": ctx.oracle("bentoml.version")}
+    if service["generation"] == "runner":
+        info = bento_info.runner_info(params, service, models, facts)
+    else:
+        entry = tree.get("env/python/requirements.txt")
+        requirements = ctx.input("lock" if "env/python/requirements.txt" in ctx.input("lock") else "requirements")
+        text = requirements.text("env/python/requirements.txt") if entry else ""
+        info = bento_info.class_info(params, service, models, facts, text)
+
+    name = (ctx.param("name") or service["name"]).lower()
+    digests = [(model["tag"], model.get("digest") or json.dumps(model["metadata"], sort_keys=True)) for model in models]
+    own_readme = _own_readme(ctx, service)
+    counted = tree if own_readme is None else {**tree, README: ctx.keep_bytes(own_readme)}
+    digest = content_digest(name, counted, digests, info)
+    tag = Tag.parse(f"{name}:{ctx.param('build.version') or version_of(digest)}")
+    created = ctx.host("first_built")(digest, ctx.oracle("source_date_epoch"))
+    whole = bento_info.complete(info, name, tag.version or "", created, digest, models)
+    written: dict[str, Entry] = dict(tree)
+    written[BENTO_YAML] = ctx.keep_bytes(bento_info.dump(whole).encode())
+    readme = own_readme if own_readme is not None else _generated_readme(ctx, service, tag, facts["bentoml"])
+    written[README] = ctx.keep_bytes(readme)
+    written[DIGESTS] = ctx.keep_bytes(digests_file(written).encode("utf-8", "surrogateescape"), FILE)
+    arrival: dict[str, Any] = {
+        "name": tag.name,
+        "version": tag.version,
+        "digest": digest,
+        "models": [model["tag"] for model in models if model["registry"] == "bentoml"],
+    }
+    return {"bento.json": json.dumps(arrival, indent=1) + "\n", **under("bento", written)}
+
+
+def _check_packed(ctx: Context, service: dict[str, Any], packed: Mapping[str, Entry]) -> None:
+    module = service["module_file"]
+    if f"src/{module}" not in packed:
+        raise BentofileError(
+            f"The service's own module {module} is not packed: `include` or `exclude` leaves it out.",
+            place=ctx.place("include"),
+            hint=f'Add "/{module}" to `include`, and see that no `exclude` pattern or .bentoignore removes it.',
+        )
+    for path in service["context_files"]:
+        if f"src/{path}" not in packed:
+            ctx.warn(
+                f"The service looked at {path}, which is not packed: it will be missing when the Bento is served.",
+                place=ctx.place("include"),
+                hint=f'Add "/{path}" to `include`.',
+            )
+
+
+def _own_readme(ctx: Context, service: dict[str, Any]) -> bytes | None:
+    """What the user wrote for a reader: the description, or the context's README.md for a class service."""
+    text = ctx.param("description") or service.get("description")
+    if text is not None and text.startswith("file:"):
+        path = text[len("file:") :].strip().removeprefix("./")
+        found = _read(ctx, path)
+        if found is None:
+            raise BentofileError(
+                f"The description's file {path} does not exist.",
+                place=ctx.place("description"),
+                hint="The path is relative to the build context.",
+            )
+        return found
+    if text:
+        return str(text).encode()
+    return _read(ctx, README) if service["generation"] == "class" else None  # as real builds of that generation do
+
+
+def _read(ctx: Context, path: str) -> bytes | None:
+    if ctx.discover("file", f"ctx/{path}").digest == ABSENT.digest:
+        return None
+    data: bytes = ctx.host("read")(f"ctx/{path}")
+    return data
+
+
+def _generated_readme(ctx: Context, service: dict[str, Any], tag: Tag, version: str) -> bytes:
+    import jinja2
+
+    environment = jinja2.Environment(keep_trailing_newline=True, trim_blocks=True, autoescape=False)  # noqa: S701 - Markdown
+    template = environment.from_string(ctx.template("bento_readme.j2"))
+    return template.render(tag=tag, service=service, bentoml_version=version).encode()

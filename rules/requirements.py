@@ -1,0 +1,97 @@
+"""requirements: what the user asks pip for, with nested files read in, as the Bento's generation wants it written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bentomake.engine.rule import Context, Produced, rule
+
+SOURCES = ("index_url", "no_index", "trusted_host", "extra_index_url", "find_links")
+
+
+@rule(
+    outputs=["(env/python/requirements.txt)", "(env/python/requirements.in)", "(env/python/constraints.txt)"],
+    params=["python.packages", "python.requirements_txt", *(f"python.{name}" for name in SOURCES)],
+    oracles=["bentoml.version", "generation"],
+)
+def requirements(ctx: Context) -> Mapping[str, Produced]:
+    """One requirement a line, comments dropped: a comment that changes reaches nothing behind this rule.
+
+    Generation "class" gets requirements.in with the bentofile's options and bentoml itself; "runner" gets
+    requirements.txt with the user's own lines only, as install.sh adds the rest. Constraints stay constraints.
+    """
+    from bentomake.bento import pins
+
+    given = _given(ctx)
+    options = pins.Options.of(ctx.param, ctx.place)
+    _remark(ctx, given, options)
+    head, tail = given.options.lines(), []
+    if ctx.oracle("generation") == "class":
+        head = options.over(given.options).lines()
+        tail = given.bentoml(_released(ctx))
+    constraints = [line.spec for line in given.constraints]
+    lines = [
+        *head,
+        *(["-c constraints.txt"] if constraints else []),
+        *(line.text for line in given.lines),
+        *tail,
+    ]
+    made: dict[str, Produced] = {}
+    if lines:
+        name = "requirements.in" if ctx.oracle("generation") == "class" else "requirements.txt"
+        made[f"env/python/{name}"] = "\n".join(lines) + "\n"
+    if constraints:
+        made["env/python/constraints.txt"] = "\n".join(constraints) + "\n"
+    return made
+
+
+def _given(ctx: Context) -> pins.Requirements:
+    from bentomake.bento import pins
+
+    def reader(path: str) -> bytes | None:
+        name = f"ctx/{path}"
+        if ctx.discover("file", name).digest == "absent":
+            return None
+        data: bytes = ctx.host("read")(name)
+        return data
+
+    file, packages = ctx.param("python.requirements_txt"), ctx.param("python.packages") or []
+    at, packages_at = ctx.place("python.requirements_txt"), ctx.place("python.packages")
+    if not file:
+        return pins.read(lines=packages, place=packages_at, reader=reader)
+    if packages:
+        ctx.warn(
+            f"python.requirements_txt ({at}) wins over python.packages ({packages_at}).",
+            place=packages_at,
+            hint="Remove one of the two.",
+        )
+    return pins.read([(file, at)], reader=reader)
+
+
+def _released(ctx: Context) -> str:
+    from bentomake.bento import pins
+
+    version: str = ctx.oracle("bentoml.version")
+    released = pins.public(version)
+    if released != version:
+        ctx.warn(f"bentoml {version} is installed, which no index has; the Bento asks for {released}.")
+    return released
+
+
+def _remark(ctx: Context, given: pins.Requirements, options: pins.Options) -> None:
+    for line in given.lines:
+        if line.path is not None:
+            ctx.warn(
+                f"{line.path} is a local file, which will not be where the image is built.",
+                place=line.place,
+                hint="Name a package of the index, or a URL.",
+            )
+    for link in options.find_links:
+        if "://" not in link:
+            ctx.warn(
+                f"{link} is a local directory, which will not be where the image is built.",
+                place=ctx.place("python.find_links"),
+                hint="Use the URL of a page with links.",
+            )
+    if options.no_index and (options.index_url or options.extra_index_url):
+        ctx.warn("python.no_index is set, so the package indexes are not used.", place=ctx.place("python.no_index"))

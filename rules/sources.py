@@ -1,0 +1,31 @@
+"""sources: the packed files of the context, into the content store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bentomake.engine.content_store import Changed
+from bentomake.engine.rule import Context, Produced, rule
+from bentomake.engine.tree import LINK, Entry
+from bentomake.errors import StepError
+
+
+@rule(outputs="src/", sources="packed")
+def sources(ctx: Context) -> Mapping[str, Produced]:
+    """Pack what `include`, `exclude` and the `.bentoignore` files leave."""
+    files = ctx.source("packed")
+    tree: dict[str, Entry] = {}
+    for count, (path, entry) in enumerate(files.tree.items()):
+        if count % 500 == 0:
+            ctx.progress(count, len(files.tree), "files")
+        if entry.mode == LINK:
+            ctx.keep_bytes(files.read(path))
+        else:
+            try:
+                ctx.keep_file(files.path(path), entry)
+            except Changed:
+                raise StepError(f"{path} changed while it was packed.", hint="Build again.") from None
+            except OSError as error:
+                raise StepError(f"{path} cannot be read: {error.strerror}.", hint="Exclude it?") from error
+        tree[f"src/{path}"] = entry
+    return tree
