@@ -1,7 +1,33 @@
-"""The entry: asks `fresh` first, imports the rest only if something may have to run."""
+"""The entry: asks fresh first, and imports the rest only if something may have to run."""
 
 from __future__ import annotations
 
+import os
+import sys
+import time
+
 
 def main() -> int:
-    return 0
+    """Run the command line; the exit code follows the table of the README."""
+    began = time.perf_counter()
+    argv = sys.argv[1:]
+    try:
+        cwd = os.getcwd()
+    except OSError:
+        sys.stderr.write("error: The working directory does not exist any more.\n")
+        return 1
+    from .engine.fresh import answer
+
+    known = answer(argv, os.environ, cwd)
+    if known is not None:
+        stdout, stderr = known
+        sys.stderr.write(stderr.replace("{seconds}", f"{time.perf_counter() - began:.2f}"))
+        sys.stdout.write(stdout)
+        return 0
+    from .cli.main import run
+
+    return run(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

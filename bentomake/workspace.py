@@ -47,9 +47,7 @@ class Goal:
     rule: str = GOAL
 
 
-def goals(
-    targets: Iterable[str], settings: Settings, rules: Iterable[str], bentofile: str | None = None
-) -> list[Goal]:
+def goals(targets: Iterable[str], settings: Settings, rules: Iterable[str], bentofile: str | None = None) -> list[Goal]:
     """What TARGET… means: DIR, BENTOFILE, RULE or DIR:RULE; with `bentofile`, the one target is the context.
 
     A word that is both a rule and a directory is the rule; write `./models` for the directory. UsageError for

@@ -23,7 +23,6 @@ INSTALL = "env/python/install.sh"
 VERSION = "env/python/version.txt"
 
 DISTROS = ("debian",)  # a distro is a file DISTRO.j2 beside this one, and a name here
-IGNORED_WITH_BASE_IMAGE = ("docker.distro", "docker.python_version", "docker.system_packages")
 PIP_OPTIONS = ("index_url", "extra_index_url", "find_links", "trusted_host")  # each `--` and its name with hyphens
 
 
@@ -51,9 +50,10 @@ def dockerfile(ctx: Context) -> Mapping[str, str | bytes | Entry]:
     version = ctx.param("docker.python_version") or ctx.oracle("python.version")
     base_image = _one_word(ctx, "docker.base_image")
     script = _setup_script(ctx)
+    python_version = ".".join(str(version).split(".")[:2])
     options = {
         "base_image": base_image,
-        "python_version": ".".join(str(version).split(".")[:2]),
+        "python_version": python_version,
         "system_packages": [] if base_image else _words(ctx, "docker.system_packages"),
         "env": dict(_env(ctx)),
         "setup_script": script and ("late" if _needs_sources(ctx, script) else "early"),
@@ -75,7 +75,7 @@ def dockerfile(ctx: Context) -> Mapping[str, str | bytes | Entry]:
         made[SETUP_SCRIPT] = _executable(ctx, "setup_script", script)
     if generation == "runner":
         made[INSTALL] = _executable(ctx, "install", jinja.get_template("install.sh.j2").render(known).encode())
-        made[VERSION] = options["python_version"]  # no newline: bentoml puts it into a command as it is
+        made[VERSION] = python_version  # no newline: bentoml puts it into a command as it is
     return made
 
 
@@ -85,7 +85,7 @@ def _jinja(ctx: Context) -> Environment:
 
     jinja = SandboxedEnvironment(
         loader=DictLoader({name: ctx.template(name) for name in dockerfile.templates if name.endswith(".j2")}),
-        autoescape=False,  # noqa: S701  no HTML here; `env_value` and `shell_word` quote
+        autoescape=False,  # no HTML: the two filters quote
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -151,24 +151,29 @@ def _pip_words(ctx: Context) -> Iterator[str]:
             yield "--" + option.replace("_", "-")
             yield _without_credentials(ctx, f"python.{option}", value)
     try:
-        yield from shlex.split(_line(ctx, "python.pip_args", ctx.param("python.pip_args") or ""))
+        words = shlex.split(_line(ctx, "python.pip_args", ctx.param("python.pip_args") or ""))
     except ValueError as error:
         raise BentofileError(
             f"python.pip_args cannot be split into words: {error}.", place=ctx.place("python.pip_args")
         ) from error
+    for word in words:
+        yield _without_credentials(ctx, "python.pip_args", word)
 
 
-def _without_credentials(ctx: Context, name: str, url: str) -> str:
-    """A Bento travels: what stands before the `@` of a URL stays out of it, unless it is `${NAME}`."""
-    found = re.match(r"([a-z+]+://)([^/?#]*)@", url, re.IGNORECASE)
-    if not found or re.sub(r"\$\{[A-Za-z_]\w*\}|:", "", found[2]) == "":
-        return url
+def _without_credentials(ctx: Context, name: str, word: str) -> str:
+    """A Bento travels: what stands before the `@` of a URL stays out of it, but for a name and `${VARIABLE}`."""
+    found = re.search(r"://([^/?#@]*)@", word)
+    if not found:
+        return word
+    user, colon, password = found[1].partition(":")
+    if re.fullmatch(r"(\$\{[A-Za-z_]\w*\})+", password if colon else user):
+        return word
     ctx.warn(
         f"The credentials in {name} stay out of the Bento, so its image cannot use them.",
         place=ctx.place(name),
         hint="Write them as ${NAME}, to be taken from the environment where the image is built.",
     )
-    return found[1] + url[found.end() :]
+    return word[: found.start(1)] + word[found.end() :]
 
 
 def _env(ctx: Context) -> Iterator[tuple[str, str]]:
@@ -186,11 +191,10 @@ def _env(ctx: Context) -> Iterator[tuple[str, str]]:
     for name, value in pairs:
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*", name):
             raise BentofileError(f"{name!r} cannot name an environment variable.", place=ctx.place("docker.env"))
-        other = re.search(r"\$\{?([A-Za-z_]\w*)", value)
-        if other and other[1] != name:
+        if any(other.strip("${}") != name for other in re.findall(r"\$\{[A-Za-z_]\w*\}|\$[A-Z_][A-Z0-9_]*\b", value)):
             ctx.warn(
-                f"{other[0]}{'}' * ('{' in other[0])} in the value of {name} is taken literally: "
-                "only a variable's own name stands for its value in the base image.",
+                f"A $NAME in the value of {name} is taken literally: only $"
+                f"{name} itself would mean something, its value in the base image.",
                 place=ctx.place("docker.env"),
             )
         yield name, _line(ctx, "docker.env", value)
@@ -272,19 +276,18 @@ def _needs_sources(ctx: Context, script: bytes) -> bool:
 
 
 def _warn_of_what_is_ignored(ctx: Context, base_image: str | None) -> None:
+    unsupported = ["docker.cuda_version", "docker.dockerfile_template"]
     if base_image:
-        for name in IGNORED_WITH_BASE_IMAGE:
-            if ctx.param(name):
-                ctx.warn(f"{name} does not change docker.base_image, which comes as it is.", place=ctx.place(name))
+        if ctx.param("docker.system_packages"):
+            ctx.warn(
+                "docker.system_packages are not installed: docker.base_image comes as it is.",
+                place=ctx.place("docker.system_packages"),
+            )
     elif ctx.param("docker.distro") not in (None, *DISTROS):
-        _warn_unsupported(ctx, "docker.distro")
-    for name in ("docker.cuda_version", "docker.dockerfile_template"):
+        unsupported.append("docker.distro")
+    for name in unsupported:
         if ctx.param(name):
-            _warn_unsupported(ctx, name)
-
-
-def _warn_unsupported(ctx: Context, name: str) -> None:
-    ctx.warn(
-        f"{name} is recorded in the Bento, but its Dockerfile does not follow it yet: it is for {DISTROS[0]}.",
-        place=ctx.place(name),
-    )
+            ctx.warn(
+                f"{name} is recorded in the Bento, but its Dockerfile does not follow it yet: it is for {DISTROS[0]}.",
+                place=ctx.place(name),
+            )

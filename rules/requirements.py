@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bentomake.bento import pins
+from bentomake.bento.package_source import Options
 from bentomake.engine.rule import Context, Produced, rule
+from bentomake.errors import BentofileError
 
 SOURCES = ("index_url", "no_index", "trusted_host", "extra_index_url", "find_links")
 
@@ -20,10 +23,8 @@ def requirements(ctx: Context) -> Mapping[str, Produced]:
     Generation "class" gets requirements.in with the bentofile's options and bentoml itself; "runner" gets
     requirements.txt with the user's own lines only, as install.sh adds the rest. Constraints stay constraints.
     """
-    from bentomake.bento import pins
-
     given = _given(ctx)
-    options = pins.Options.of(ctx.param, ctx.place)
+    options = Options.of(ctx.param, ctx.place)
     _remark(ctx, given, options)
     head, tail = given.options.lines(), []
     if ctx.oracle("generation") == "class":
@@ -46,8 +47,6 @@ def requirements(ctx: Context) -> Mapping[str, Produced]:
 
 
 def _given(ctx: Context) -> pins.Requirements:
-    from bentomake.bento import pins
-
     def reader(path: str) -> bytes | None:
         name = f"ctx/{path}"
         if ctx.discover("file", name).digest == "absent":
@@ -68,24 +67,33 @@ def _given(ctx: Context) -> pins.Requirements:
     return pins.read([(file, at)], reader=reader)
 
 
-def _released(ctx: Context) -> str:
-    from bentomake.bento import pins
-
+def _released(ctx: Context) -> str | None:
     version: str = ctx.oracle("bentoml.version")
-    released = pins.public(version)
+    released = pins.released(version)
     if released != version:
-        ctx.warn(f"bentoml {version} is installed, which no index has; the Bento asks for {released}.")
+        asked = f"bentoml {released}" if released else "the newest bentoml"
+        ctx.warn(
+            f"bentoml {version} is not a release; the Bento asks for {asked}.",
+            hint="Pin bentoml under python.packages for another.",
+        )
     return released
 
 
-def _remark(ctx: Context, given: pins.Requirements, options: pins.Options) -> None:
+def _remark(ctx: Context, given: pins.Requirements, options: Options) -> None:
     for line in given.lines:
-        if line.path is not None:
-            ctx.warn(
-                f"{line.path} is a local file, which will not be where the image is built.",
+        if line.path is None:
+            continue
+        if line.path.startswith(("/", "~")) or "file:" in line.path.lower():
+            raise BentofileError(
+                f"{line.path} is a path of this machine; it means nothing where the image is built.",
                 place=line.place,
                 hint="Name a package of the index, or a URL.",
             )
+        ctx.warn(
+            f"{line.path} is a local file, which will not be where the image is built.",
+            place=line.place,
+            hint="Name a package of the index, or a URL.",
+        )
     for link in options.find_links:
         if "://" not in link:
             ctx.warn(

@@ -4,8 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
+from bentomake.engine.fact import ABSENT
 from bentomake.engine.rule import Context, Produced, rule
+from bentomake.errors import StepError
+
+_KEPT = (
+    "generation",
+    "service",
+    "name",
+    "entry_service",
+    "description",
+    "labels",
+    "envs",
+    "services",
+    "schema",
+    "runners",
+    "apis",
+)
 
 
 @rule(
@@ -15,23 +32,61 @@ from bentomake.engine.rule import Context, Produced, rule
 )
 def service(ctx: Context) -> Mapping[str, Produced]:
     """Import the service and describe it: name, APIs, schema, runners, models, OpenAPI."""
+    name = ctx.param("service")
     aliases = {m["alias"]: m["tag"] for m in ctx.param("models") or [] if m.get("alias")}
-    ctx.log(f"imports {ctx.param('service')}")
-    ctx.progress(0, 0, f"imports {ctx.param('service')}")
-    looked = ctx.host("look")(ctx.param("service"), aliases, ctx.workdir)
-    if looked.output.strip():
-        ctx.log(looked.output.rstrip())
-    for kind, name in looked.looked_at:
-        ctx.discover(kind, name)
-    if looked.unstable:
-        ctx.forget(f"{looked.unstable[0]} changed while the service was imported")
-    result = dict(looked.result)
-    openapi = result.pop("openapi_yaml")
-    schema = result.pop("schema_json", None)
+    ctx.progress(0, 0, f"imports {name}")
+    looked = ctx.host("look")(name, aliases, ctx.workdir)
+    ctx.log("\n".join(text.rstrip() for text in (looked.stdout, looked.stderr) if text.strip()))
+    found: dict[str, Any] = looked.result
+    if found.get("uses_image"):
+        raise StepError(
+            f"The service {name} describes its image in code (image=…), which bentomake does not build yet.",
+            place=ctx.place("service"),
+            hint="Move its packages to `python:` and its base image to `docker:` of the bentofile.",
+        )
+    for model, commit in (found.get("hf_revisions") or {}).items():
+        ctx.discover("hf", model)
+        ctx.log(f"{model} is at commit {commit}")
+    for owner in sorted({owner for path in found["site_files"] if (owner := ctx.host("owner")(path))}):
+        ctx.discover("dist", owner)
+    files = []
+    for kind, what in found["looked_at"]:
+        fact = ctx.discover(kind, what)
+        if kind == "file" and what.startswith("ctx/") and "/../" not in what and fact.digest != ABSENT.digest:
+            files.append(what[len("ctx/") :])
+    changed = ctx.host("changed")(found["seen"])
+    if changed is not None:
+        ctx.forget(f"{changed} changed while the service was imported")
+
+    result = {key: found[key] for key in _KEPT if key in found}
+    result["models"] = _models(found)
+    result["context_files"] = files
+    result["module_file"] = _module_file(found["service"], files)
     made: dict[str, Produced] = {
-        "service.json": json.dumps(result, indent=1, sort_keys=True, ensure_ascii=False) + "\n",
-        "openapi.yaml": openapi,
+        "service.json": json.dumps(result, indent=1, ensure_ascii=False) + "\n",
+        "openapi.yaml": found["openapi_yaml"],
     }
-    if schema is not None:
-        made["schema.json"] = schema
+    if "schema_json" in found:
+        made["schema.json"] = found["schema_json"]
     return made
+
+
+def _models(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Those of the service and its runners, then those that the import took out of the store."""
+    listed: dict[str, dict[str, Any]] = {}
+    for model in found["models"]:
+        hub = model["registry"] != "bentoml"
+        kept = {key: model[key] for key in ("tag", "registry", "metadata") if model.get(key) and (hub or key == "tag")}
+        listed.setdefault(model["tag"], kept)
+    for model in found["models_seen"]:
+        listed.setdefault(model["tag"], {"tag": model["tag"]})
+    return [listed[tag] for tag in sorted(listed)]
+
+
+def _module_file(service: str, files: list[str]) -> str:
+    """The file of `package.module:attribute`, relative to the context."""
+    stem = service.partition(":")[0].replace(".", "/")
+    for path in (f"{stem}.py", f"{stem}/__init__.py"):
+        if path in files:
+            return path
+    return f"{stem}.py"

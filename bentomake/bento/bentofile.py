@@ -91,9 +91,13 @@ def load(path: str, cwd: str) -> Bentofile:
     root, problems = yaml_place.read(_bytes(path, shown), shown)
     if root is None or root.value is None:
         _refuse(shown, "The bentofile is empty.", f"Write at least: {MINIMAL}")
-    if not isinstance(root.value, dict) and not problems:
-        what = "a list" if isinstance(root.value, list) else "a single value"
-        hint = "Remove the dashes before the options." if what == "a list" else f"Write at least: {MINIMAL}"
+    if not isinstance(root.value, dict):
+        _raise(problems)
+        what, hint = "a single value", f"Write at least: {MINIMAL}"
+        if isinstance(root.value, list):
+            what, hint = "a list", "Remove the dashes before the options."
+        elif ":" in str(root.value):
+            hint = "A space belongs after each colon: `name: value`."
         _refuse(f"{shown}:{root.line}", f"The bentofile is {what}; it must be options, `name: value`.", hint)
     reading = Reading(shown)
     reading.errors += problems
@@ -101,13 +105,17 @@ def load(path: str, cwd: str) -> Bentofile:
     for name in SECTIONS:
         values |= _section(reading, name, root)
     _together(reading, values)
-    if reading.errors:
-        errors = [error for _, error in sorted(reading.errors, key=lambda found: found[0])]
-        raise errors[0] if len(errors) == 1 else Several([*errors])
+    _raise(reading.errors)
     if os.path.basename(path) == OTHER_NAME:
         reading.remark(0, f"{OTHER_NAME} is read; bentoml itself looks for {NAME} only.", f"Rename it to {NAME}.")
     remarks = tuple(remark for _, remark in sorted(reading.remarks, key=lambda found: found[0]))
     return Bentofile(path, shown, values, reading.lines, remarks)
+
+
+def _raise(found: list[tuple[int, BentofileError]]) -> None:
+    errors = [error for _, error in sorted(found, key=lambda pair: pair[0])]
+    if errors:
+        raise errors[0] if len(errors) == 1 else Several([*errors])
 
 
 def _section(reading: Reading, name: str, root: Any) -> dict[str, Any]:
@@ -130,12 +138,12 @@ def _together(reading: Reading, values: dict[str, Any]) -> None:
         values["docker.distro"] = values["docker.distro"] or "debian"
     else:
         for name in ("docker.distro", "docker.python_version", "docker.cuda_version", "docker.system_packages"):
-            _ignored(reading, values, name, "docker.base_image")
+            _ignored(reading, values, name, "has no effect: docker.base_image is set")
     if values["python.requirements_txt"]:
-        _ignored(reading, values, "python.packages", "python.requirements_txt")
+        _ignored(reading, values, "python.packages", "has no effect: python.requirements_txt is set")
     if values["python.no_index"]:
         for name in ("python.index_url", "python.extra_index_url"):
-            _ignored(reading, values, name, "python.no_index")
+            _ignored(reading, values, name, "is not used where packages are installed: python.no_index is set")
     if values["python.lock_packages"] is None:
         if values["python.pack_git_packages"] is False:
             values["python.lock_packages"] = False
@@ -143,9 +151,9 @@ def _together(reading: Reading, values: dict[str, Any]) -> None:
             values["python.lock_packages"] = True
 
 
-def _ignored(reading: Reading, values: dict[str, Any], name: str, because: str) -> None:
+def _ignored(reading: Reading, values: dict[str, Any], name: str, why: str) -> None:
     if values[name]:
-        reading.remark(reading.lines[name], f"{name} has no effect: {because} is set.", "Remove one of them.")
+        reading.remark(reading.lines[name], f"{name} {why}.", "Remove one of them.")
 
 
 def _shown(path: str, cwd: str) -> str:

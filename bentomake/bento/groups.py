@@ -17,8 +17,10 @@ Reader = Callable[[Reading, Field, str, Node], Any]
 def text(reading: Reading, dotted: str, node: Node, *, silent: bool) -> str | None:
     """A string; another scalar as Python writes it, as BentoML does (`silent`: say so only if that looks different)."""
     value = node.value
-    if value is BAD or isinstance(value, str):
-        return value if value is not BAD else None
+    if isinstance(value, str):
+        return value
+    if value is BAD:
+        return None
     if not kinds.is_scalar(node):
         what = "has no value" if value is None else f"must be a string, not {described(node)}"
         key = dotted.rpartition(".")[2]
@@ -79,7 +81,7 @@ def _as_mapping(field: Field, node: Node) -> str:
 
 
 def env(reading: Reading, field: Field, dotted: str, node: Node) -> str | dict[str, str]:
-    """docker.env: a mapping, a list of NAME=VALUE (becomes a mapping), or the path of a dotenv file (stays a string)."""
+    """docker.env: a mapping; a list of NAME=VALUE becomes one; the path of a dotenv file stays a string."""
     if isinstance(node.value, str):
         name, equals, value = node.value.partition("=")
         if equals:
@@ -113,8 +115,9 @@ def models(reading: Reading, field: Field, dotted: str, node: Node) -> list[dict
         if isinstance(item.value, str):
             reading.lines[f"{at}.tag"] = item.line
             tag = Node(item.line, item.value, item.text)
-            item = Node(item.line, {"tag": Pair(item.line, "tag", tag)})
-        found.append(section(reading, f"{dotted}[]", at, item))
+            found.append(section(reading, f"{dotted}[]", at, Node(item.line, {"tag": Pair(item.line, "tag", tag)})))
+        else:
+            found.append(section(reading, f"{dotted}[]", at, item))
     return found
 
 

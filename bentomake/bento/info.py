@@ -34,7 +34,8 @@ _APT = (
 
 
 def _section(params: dict[str, Any], name: str, keys: tuple[str, ...]) -> dict[str, Any]:
-    return {key: params.get(f"{name}.{key}") for key in keys}
+    """One section with all its keys; what is unset is null, as real builds write it."""
+    return {key: params.get(f"{name}.{key}") or None for key in keys}
 
 
 def _models(models: list[dict[str, Any]], creation_time: str | None) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+
 from ..errors import UsageError
 from . import tag
 from .reading import Reading, described, quoted
@@ -34,7 +35,8 @@ def string(reading: Reading, field: Field, name: str, node: Node) -> str | None:
         reading.wrong_kind(name, "a string", node, hint)
         return None
     if not value.strip():
-        reading.error(node.line, f"{name} is empty.", f"Write {field.key}: {example(field)}, or remove the line.")
+        or_not = "" if field.required else ", or remove the line."
+        reading.error(node.line, f"{name} is empty.", f"Write {field.key}: {example(field)}{or_not}")
     if field.choices and value not in field.choices:
         import difflib
 
@@ -103,7 +105,7 @@ def items(reading: Reading, field: Field, dotted: str, node: Node, wanted: str =
             reading.lines[f"{dotted}[{index}]"] = item.line
         return node.value
     hint = f"Write {field.key}: {example(field)}"
-    if isis_scalar(node):
+    if is_scalar(node):
         hint = f"Write it as a list: {field.key}: [{quoted(text_of(node))}]"
     elif isinstance(node.value, dict) and field.kind in ("models", "envs"):
         hint = "Put a dash before its first name: it is one item of a list."
@@ -124,11 +126,11 @@ def texts(reading: Reading, field: Field, dotted: str, node: Node) -> list[tuple
             found.append((item.line, item.value))
         else:
             hint = f"Write - {quoted('…')}"
-            if isis_scalar(item):
+            if is_scalar(item):
                 hint = f"Quote it: - {quoted(text_of(item))}"
             elif isinstance(item.value, dict) and len(item.value) == 1:
                 pair: Pair = next(iter(item.value.values()))
-                if isis_scalar(pair.node):
+                if is_scalar(pair.node):
                     hint = f"Quote it: - {quoted(f'{pair.key}: {text_of(pair.node)}')}"
             reading.error(item.line, f"{at} must be a string, not {described(item)}.", hint)
     return found
@@ -158,11 +160,13 @@ def _pattern(reading: Reading, field: Field, line: int, pattern: str) -> None:
     parts = body.split("/")
     where = posixpath.normpath(body.lstrip("/") or "*")
     leaves = where == ".." or where.startswith("../")
-    if leaves and field.name == "include":
+    if not body or (len(body) - len(body.rstrip("\\"))) % 2:
+        reading.error(line, f"`{pattern}` is not a pattern of .gitignore's grammar.", "Write / between directories.")
+    elif leaves and field.name == "include":
         reading.error(
             line,
             f"The pattern `{pattern}` leaves the build context: only what lies in it can be packed.",
-            "Build from a directory further up (`bentomake build -f FILE CONTEXT`), or copy the files into the context.",
+            "Build from a directory further up (`bentomake build -f FILE CONTEXT`), or copy the files in.",
         )
     elif ".." in parts or "." in parts:
         meant = f"{negated}{'/' if body.startswith('/') else ''}{where}{'/' if body.endswith('/') else ''}"

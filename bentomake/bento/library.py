@@ -152,7 +152,7 @@ class Library:
         for each in sorted(_directories(self.root)) if name is None else [name]:
             for version in sorted(_directories(os.path.join(self.root, each))):
                 if os.path.exists(os.path.join(self.root, each, version, BENTO_YAML)):
-                    found.append(Tag(each, version))
+                    found.append(Tag(each, version))  # noqa: PERF401 - two loops and a condition read better so
         return found
 
     def resolve(self, text: str) -> Tag:

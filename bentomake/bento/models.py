@@ -66,8 +66,7 @@ class ModelStore:
         found = []
         for root, directories, names in os.walk(top, followlinks=True):
             directories.sort()
-            for name in names:
-                found.append(os.path.relpath(os.path.join(root, name), top))
+            found.extend(os.path.relpath(os.path.join(root, name), top) for name in names)
         return sorted(found)
 
     def directories(self, tag: Tag) -> list[str]:

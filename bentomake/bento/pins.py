@@ -7,16 +7,16 @@ import posixpath
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from ..errors import BentofileError
+from .package_source import Options, refuse_credentials, scrub
 
 Read = Callable[[str], "bytes | None"]
 
 _COMMENT = re.compile(r"(^|\s+)#.*$")
 _URL = re.compile(r"(?:[\w.+-]+(?:\[[^\]]*\])?\s*@\s*)?([A-Za-z][A-Za-z0-9+.-]*)://(\S*)")
 _LINE_OPTION = re.compile(r"\s--?[a-z]")  # `--hash=…` and the like after a requirement
-_ARCHIVE = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2")
+ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2")
 _SHORT = {"-i": "--index-url", "-f": "--find-links", "-r": "--requirement", "-c": "--constraint", "-e": "--editable"}
 _VALUED = (*_SHORT.values(), "--extra-index-url", "--trusted-host", "--no-binary", "--only-binary")
 OTHER = ("--pre", "--prefer-binary", "--require-hashes", "--no-binary", "--only-binary")
@@ -35,53 +35,6 @@ class Line:
 
 
 @dataclass
-class Options:
-    """Where packages come from, and pip's other options, as the user gave them."""
-
-    index_url: str | None = None
-    no_index: bool = False
-    trusted_host: list[str] = field(default_factory=list)
-    extra_index_url: list[str] = field(default_factory=list)
-    find_links: list[str] = field(default_factory=list)
-    other: list[str] = field(default_factory=list)
-
-    def lines(self) -> list[str]:
-        """As lines of a requirement file, in one fixed order."""
-        return [
-            *([f"--index-url {self.index_url}"] if self.index_url else []),
-            *(["--no-index"] if self.no_index else []),
-            *(f"--trusted-host {host}" for host in self.trusted_host),
-            *(f"--extra-index-url {url}" for url in self.extra_index_url),
-            *(f"--find-links {link}" for link in self.find_links),
-            *self.other,
-        ]
-
-    @classmethod
-    def of(cls, param: Callable[[str], Any], place: Callable[[str], str | None]) -> Options:
-        """What the bentofile's `python` section says; BentofileError for a URL with credentials."""
-        given = {name: param(f"python.{name}") or [] for name in ("trusted_host", "extra_index_url", "find_links")}
-        lists = {name: [value] if isinstance(value, str) else list(value) for name, value in given.items()}
-        index_url = param("python.index_url") or None
-        for url in [index_url] if index_url else []:
-            refuse_credentials(url, place("python.index_url"))
-        for name in ("extra_index_url", "find_links"):
-            for url in lists[name]:
-                refuse_credentials(url, place(f"python.{name}"))
-        return cls(index_url, bool(param("python.no_index")), **lists)
-
-    def over(self, other: Options) -> Options:
-        """Both, without doubles; an index URL of this one wins."""
-        return Options(
-            self.index_url or other.index_url,
-            self.no_index or other.no_index,
-            *(
-                list(dict.fromkeys([*getattr(self, name), *getattr(other, name)]))
-                for name in ("trusted_host", "extra_index_url", "find_links", "other")
-            ),
-        )
-
-
-@dataclass
 class Requirements:
     """What one or several requirement files ask for."""
 
@@ -93,11 +46,11 @@ class Requirements:
         """Whether the user mentions a distribution at all, be it in a constraint."""
         return any(line.name == name for line in [*self.lines, *self.constraints])
 
-    def bentoml(self, version: str) -> list[str]:
-        """The line that adds bentoml at that version; none if the user pins it."""
+    def bentoml(self, version: str | None) -> list[str]:
+        """The line that adds bentoml at that version (None: any); none if the user pins it."""
         if any(line.name == "bentoml" and line.pinned for line in self.lines):
             return []
-        if any(line.name == "bentoml" for line in self.constraints):
+        if version is None or any(line.name == "bentoml" for line in self.constraints):
             return ["bentoml"]  # the constraint says which
         return [f"bentoml=={version}"]
 
@@ -118,30 +71,31 @@ def read(
     return reading.found
 
 
-def refuse_credentials(url: str, place: str | None) -> None:
-    """Raise BentofileError for a URL that carries a password or a token; the message does not repeat it."""
-    scheme, _, rest = url.partition("://")
-    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
-    user, _, host = authority.rpartition("@")
-    odd_port = re.search(r":(?!\d*$)[^\]]*$", host)  # `user:pass/word@host`: the slash ends the host too early
-    if (user and (":" in user or not scheme.endswith("ssh"))) or odd_port:
-        what = (
-            "Variables in a package URL are not supported yet"
-            if "${" in authority
-            else ("A package URL must not carry credentials, they would be readable in the Bento")
-        )
-        shown = f"{scheme}://****" if odd_port else scrub(url)
-        raise BentofileError(
-            f"{what}: {shown}.",
-            place=place,
-            hint="Remove user and password from the URL; the resolver finds them in ~/.netrc, or in the URL of an "
-            "environment variable such as UV_DEFAULT_INDEX.",
-        )
+def released(version: str) -> str | None:
+    """The version as an index has it, without local part and build number; None for a development version."""
+    from packaging.version import Version
+
+    parsed = Version(version)
+    if parsed.is_devrelease:
+        return None
+    return parsed.base_version + "".join(map(str, parsed.pre or ()))
 
 
-def scrub(text: str) -> str:
-    """The same text without the user and password of any URL in it."""
-    return re.sub(r"(://)[^/\s'\"]*@", r"\1****@", text)
+def canonical(name: str) -> str:
+    """A distribution's name as an index compares it; anything else (`*`) as it is."""
+    from packaging.utils import canonicalize_name
+
+    return canonicalize_name(name)
+
+
+def is_version(text: str) -> bool:
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        Version(text)
+    except InvalidVersion:
+        return False
+    return True
 
 
 class _Reading:
@@ -275,7 +229,7 @@ def _is_path(spec: str) -> bool:
     if " @ " in spec or "://" in spec:
         return False
     bare = spec.partition(";")[0].strip()
-    return bare.startswith((".", "/", "~")) or "/" in bare or "\\" in bare or bare.endswith(_ARCHIVE)
+    return bare.startswith((".", "/", "~")) or "/" in bare or "\\" in bare or bare.endswith(ARCHIVES)
 
 
 def _name_of_url(url: str) -> str | None:

@@ -45,7 +45,7 @@ class Reading:
 
     def missing(self, name: str, line: int, field: schema.Field) -> None:
         if name not in self.suggested:
-            self.error(line, f"{name} is missing: {field.meaning}.", f"Write {field.key}: {field.example}")
+            self.error(line, f"{name} is missing ({field.meaning}).", f"Write {field.key}: {field.example}")
 
     def not_yet(self, name: str, value: Any) -> None:
         """An honest error for an option that this version does not build."""

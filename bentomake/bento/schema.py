@@ -38,7 +38,7 @@ FIELDS: tuple[Field, ...] = (
     Field("labels", "labels", "names and values that go with the Bento", {}, example="{owner: me}"),
     Field("include", "patterns", "what to pack, in the patterns of .gitignore", ["*"], example='["*.py"]'),
     Field("exclude", "patterns", "what not to pack, after `include`", [], example='["tests/"]'),
-    Field("models", "models", "models to pack; those that the service uses if unset", [], example='["iris_clf:latest"]'),
+    Field("models", "models", "models to pack; the service's own if unset", [], example='["iris_clf:latest"]'),
     Field("models[].tag", "tag", "the model: `name:version`", required=True, example='"iris_clf:latest"'),
     Field("models[].filter", "string", "a query for `bentoml models pull`", example='"label:staging"'),
     Field("models[].alias", "string", "another name for bentoml.models.get", example='"iris"'),
@@ -54,8 +54,8 @@ FIELDS: tuple[Field, ...] = (
     Field("docker.system_packages", "strings", "packages of the distro to install", [], example='["libgomp1"]'),
     Field("docker.setup_script", "string", "a script run while the image is built", example='"./setup.sh"'),
     Field("docker.base_image", "string", "an image to build on", example='"python:3.11-slim"'),
-    Field("docker.dockerfile_template", "string", "a Jinja2 template of the Dockerfile", example='"./Dockerfile.template"'),
-    Field("python.requirements_txt", "string", "a requirements file; wins over `packages`", example='"requirements.txt"'),
+    Field("docker.dockerfile_template", "string", "a template of the Dockerfile", example='"./Dockerfile.template"'),
+    Field("python.requirements_txt", "string", "a requirements file, used alone", example='"requirements.txt"'),
     Field("python.packages", "strings", "requirements, as in a requirements file", [], example='["scikit-learn"]'),
     # None: the user did not say, and the generations differ (1.1 does not lock a requirements_txt, 1.4 does).
     Field("python.lock_packages", "boolean", "lock all versions; true unless requirements_txt is set", example="true"),
@@ -77,7 +77,7 @@ FIELDS: tuple[Field, ...] = (
 BY_NAME = {field.name: field for field in FIELDS}
 SECTIONS = ("docker", "python", "conda")
 
-# Options (or sections, or `option=value`) that real bentoml builds and this version does not: name → what to do instead.
+# Options (sections, `option=value`) that real bentoml builds and this version does not: name → what to do instead.
 # Building one means removing its line here.
 NOT_YET = {
     "docker.distro=alpine": "Use debian, or docker.base_image with an image of that distro.",

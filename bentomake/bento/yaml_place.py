@@ -116,12 +116,12 @@ class _Composer:
     def compose(self, text: str) -> None:
         import yaml
 
-        self.resolver = yaml.resolver.Resolver()
+        self.resolver: Any = yaml.resolver.Resolver()
         self.constructor = yaml.constructor.SafeConstructor()
         documents = 0
         try:
             for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-                line = event.start_mark.line + 1
+                line = event.start_mark.line + 1 if event.start_mark else 1
                 if isinstance(event, yaml.DocumentStartEvent):
                     documents += 1
                     if documents > 1:
@@ -133,7 +133,7 @@ class _Composer:
                 elif isinstance(event, yaml.ScalarEvent):
                     self.attach(self.scalar(event, line), event.anchor)
                 elif isinstance(event, yaml.AliasEvent):
-                    self.attach(self.alias(event.anchor, line), None)
+                    self.attach(self.alias(event.anchor or "", line), None)
                 elif isinstance(event, yaml.CollectionStartEvent):
                     self.open(event, line, [] if isinstance(event, yaml.SequenceStartEvent) else {})
                 elif isinstance(event, yaml.CollectionEndEvent):
@@ -239,7 +239,8 @@ class _Composer:
                 "No option of a bentofile needs that; is a bracket left open?",
             )
 
-    def foreign(self, tag: str, line: int) -> Node:
+    def foreign(self, tag: str | None, line: int) -> Node:
+        tag = tag or "!"
         shown = "!!" + tag[len(_TAG) :] if tag.startswith(_TAG) else tag
         return self.problem(
             line,

@@ -20,13 +20,33 @@ _MEANINGS: tuple[tuple[tuple[str, ...], str, str, str], ...] = (
     (("scanning a tag",), "start", "A value that begins with `!` must be quoted.", "Put quotes around the value."),
     (("undefined tag handle",), "here", "A value that begins with `!` must be quoted.", "Put quotes around the value."),
     (("scanning a directive",), "start", "A line that begins with `%` must be quoted.", "Put quotes around the value."),
-    (("quoted scalar", "unknown escape"), "here", "A backslash inside of double quotes begins an escape.", "Use single quotes."),
+    (
+        ("quoted scalar", "unknown escape"),
+        "here",
+        "A backslash inside of double quotes begins an escape.",
+        "Use single quotes.",
+    ),
     (("quoted scalar", "end of stream"), "start", "The quote that opens here is never closed.", "Close the quote."),
     (("quoted scalar", "document"), "start", "The quote that opens here is never closed.", "Close the quote."),
     (("quoted scalar",), "here", "This escape is not one that YAML knows.", "Use single quotes."),
-    (("flow sequence",), "start", "The list that opens here with `[` is not well formed.", "Look for a missing `]`, comma or quote."),
-    (("flow mapping",), "start", "The mapping that opens here with `{` is not well formed.", "Look for a missing `}`, comma or quote."),
-    (("simple key",), "start", "This line is neither `name: value` nor an item of a list.", "Is a colon missing, or a space after it?"),
+    (
+        ("flow sequence",),
+        "start",
+        "The list that opens here with `[` is not well formed.",
+        "Look for a missing `]`, comma or quote.",
+    ),
+    (
+        ("flow mapping",),
+        "start",
+        "The mapping that opens here with `{` is not well formed.",
+        "Look for a missing `}`, comma or quote.",
+    ),
+    (
+        ("simple key",),
+        "start",
+        "This line is neither `name: value` nor an item of a list.",
+        "Is a colon missing, or a space after it?",
+    ),
     (
         ("mapping values are not allowed",),
         "here",
@@ -45,11 +65,26 @@ _MEANINGS: tuple[tuple[tuple[str, ...], str, str, str], ...] = (
         "A value must not begin with this character unless it is quoted.",
         "Put quotes around the value.",
     ),
-    (("block mapping",), "here", "The indentation of this line fits no line above it.", "Give options of one level one indentation."),
-    (("block collection",), "here", "This line is no item (`- `) of the list above it.", "Indent it under its item, or as far as the list's own name."),
-    (("block scalar",), "here", "The text after `|` or `>` does not begin as YAML wants it.", "Begin the text on the next line, indented by spaces."),
+    (
+        ("block mapping",),
+        "here",
+        "The indentation of this line fits no line above it.",
+        "Give options of one level one indentation.",
+    ),
+    (
+        ("block collection",),
+        "here",
+        "This line is no item (`- `) of the list above it.",
+        "Indent it under its item, or as far as the list's own name.",
+    ),
+    (
+        ("block scalar",),
+        "here",
+        "The text after `|` or `>` does not begin as YAML wants it.",
+        "Begin the text on the next line, indented by spaces.",
+    ),
     (("version",), "here", "The directive `%YAML` names a version that cannot be read.", "Remove the line."),
-)  # fmt: skip
+)
 
 
 def sentence(error: yaml.MarkedYAMLError, text: str) -> tuple[int, str, str]:

@@ -86,7 +86,7 @@ class ContentStore:
     def _temporary(self) -> str:
         with self._lock:
             self._serial += 1
-            return f"{self.root}/tmp/{os.getpid()}-{threading.get_ident()}-{self._serial}"
+            return os.path.join(self.root, "tmp", f"{os.getpid()}-{threading.get_ident()}-{self._serial}")
 
     def _arrive(self, temporary: str, path: str, size: int) -> None:
         os.chmod(temporary, 0o555 if path.endswith(".x") else 0o444)

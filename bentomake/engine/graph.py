@@ -16,7 +16,9 @@ def rulebook(rules: Sequence[Rule]) -> dict[str, Rule]:
     for rule in rules:
         if rule.name in book:
             raise RuleError(
-                f"Two rules are named {rule.name}.", place=rule.file, hint=f"The other one is in {book[rule.name].file}."
+                f"Two rules are named {rule.name}.",
+                place=rule.file,
+                hint=f"The other one is in {book[rule.name].file}.",
             )
         book[rule.name] = rule
     for rule in rules:

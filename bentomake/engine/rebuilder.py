@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import BentomakeError, RuleError
-from . import code
 from .action import CACHED, FAILED, MAY_RUN, RAN, RUNS, Action, Outcome
+from .code import CodeIdentity
 from .content_store import ContentStore, Missing
 from .digest import Digest, of_value
-from .manifest import Line, Manifest, diff
+from .manifest import Line, Manifest, Reason, diff
 from .progress import Progress
 from .recipe_context import RecipeContext
 from .rule import KEYED, Produced, check_outputs
@@ -31,22 +31,22 @@ class Rebuilder:
         store: ContentStore,
         cache: ActionCache,
         flights: SingleFlight,
-        version: str,
+        code: CodeIdentity,
         *,
         forced: frozenset[str] = frozenset(),
     ):
         self.store = store
         self.cache = cache
         self._flights = flights
-        self._version = version
+        self._code = code
         self._forced = forced  # ids of actions that run whatever is known
 
     def static(self, action: Action, inputs: Mapping[str, Digest]) -> Manifest:
         """What is known before it runs: rule, code, tools, params, oracles, sources, inputs."""
         rule, binding = action.rule, action.binding
         declared = of_value({name: getattr(rule, name) for name in KEYED})
-        lines = [Line("rule", rule.name, of_value([declared, code.rule_digest(rule.file, rule.templates)]))]
-        lines.append(Line("bentomake", "code", *code.identity(rule.file, self._version)))
+        lines = [Line("rule", rule.name, of_value([declared, self._code.rule(rule.file, rule.templates)]))]
+        lines.append(Line("bentomake", "code", *self._code.reach(rule.file)))
         for name in rule.tools:
             version = binding.tool(name).version
             lines.append(Line("tool", name, of_value(version), version))
@@ -60,8 +60,7 @@ class Rebuilder:
         for name in rule.sources:
             digest = binding.source(name)[1]
             lines.append(Line("source", name, str(digest)))
-        for name in rule.inputs:
-            lines.append(Line("input", name, str(inputs[name])))
+        lines.extend(Line("input", name, str(inputs[name])) for name in rule.inputs)
         return Manifest(lines)
 
     def find(self, action: Action, static: Manifest) -> Trace | None:
@@ -104,16 +103,18 @@ class Rebuilder:
 
     def _hit(self, action: Action, trace: Trace, began: float) -> Outcome:
         self.cache.touch(trace.key)
+        outcome = Outcome(action, CACHED, trace.manifest, trace.tree, trace, warnings=trace.warnings)
+        outcome.reasons = self._since(action, trace)
         self._remember_last(action, trace)
-        return Outcome(
-            action,
-            CACHED,
-            trace.manifest,
-            trace.tree,
-            trace,
-            seconds=time.monotonic() - began,
-            warnings=trace.warnings,
-        )
+        outcome.seconds = time.monotonic() - began
+        return outcome
+
+    def _since(self, action: Action, trace: Trace) -> list[Reason]:
+        """What is different from the action's last manifest, though it had been seen before."""
+        if self.cache.read(f"last/{action.memory}") == trace.key:
+            return []
+        previous = self.previous(action)
+        return [] if previous is None else diff(previous, trace.manifest)
 
     def _run(
         self,
@@ -129,6 +130,8 @@ class Rebuilder:
         previous = self.previous(action)
         outcome = Outcome(action, RAN, static, first=previous is None)
         try:
+            for name in action.rule.sources:  # so that an explanation can say which file changed
+                self.store.put_tree(action.binding.source(name)[0])
             produced = action.rule.recipe(context)
             tree = {path: self._entry(made) for path, made in produced.items()}
             check_outputs(action.rule, tree)
@@ -206,7 +209,9 @@ class DryRebuilder(Rebuilder):
         except BentomakeError as error:
             return Outcome(action, FAILED, error=error)
         if trace is not None:
-            return Outcome(action, CACHED, trace.manifest, trace.tree, trace, warnings=trace.warnings)
+            hit = Outcome(action, CACHED, trace.manifest, trace.tree, trace, warnings=trace.warnings)
+            hit.reasons = self._since(action, trace)
+            return hit
         outcome = Outcome(action, RUNS, static, first=first)
         if previous is not None:
             asked = {(line.kind, line.name) for line in static.lines}

@@ -130,4 +130,3 @@ def write_atomically(path: str, data: bytes) -> None:
     with open(temporary, "wb") as file:
         file.write(data)
     os.replace(temporary, path)
-

@@ -201,7 +201,7 @@ class ActionCache:
         if not isinstance(last, (int, float)) or now - last > 3600:
             self.write(f"used/{key}", round(now))
 
-    def keys(self) -> Iterator[str]:
+    def traces(self) -> Iterator[str]:
         """The keys of all traces."""
         rows = self._cache._sql("SELECT key, raw FROM Cache").fetchall()
         for key, raw in rows:

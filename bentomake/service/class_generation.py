@@ -23,7 +23,7 @@ IMAGE = (
 
 
 def describe(service: Any, request: dict[str, Any], fail: Any) -> dict[str, Any]:
-    """`name`, `services`, `envs`, `labels`, `schema`, `models` as bento.yaml has them, and the text of both API files."""
+    """`name`, `services`, `envs`, `labels`, `schema`, `models` as in bento.yaml, and the text of both API files."""
     import yaml
     from bentoml._internal.bento.bento import BentoServiceInfo  # type: ignore[import-not-found,unused-ignore]
     from bentoml._internal.tag import to_snake_case  # type: ignore[import-not-found,unused-ignore]
@@ -65,7 +65,7 @@ def describe(service: Any, request: dict[str, Any], fail: Any) -> dict[str, Any]
     yaml.dump(service.openapi_spec, openapi)
     schema = service.schema()
     schema_json = json.dumps(schema, indent=2)
-    labels = {key: value for key, value in (getattr(service, "labels", None) or {}).items()}
+    labels = dict(getattr(service, "labels", None) or {})
     chat = [path for path in schema.get("paths", ()) if isinstance(path, str) and path.endswith("/chat/completions")]
     if chat:
         labels["openai_endpoint"] = chat[0][: -len("/chat/completions")]
@@ -89,7 +89,7 @@ def describe(service: Any, request: dict[str, Any], fail: Any) -> dict[str, Any]
 
 def pin(model: Any, of: str, pinned: dict[str, str], revisions: dict[str, str], fail: Any) -> None:
     """Give a hub model its commit: the kept one if there is one, else what the hub says now."""
-    key = "%s@%s@%s" % (model.model_id, model.revision, model.endpoint or HUB)
+    key = f"{model.model_id}@{model.revision}@{model.endpoint or HUB}"
     if key in pinned:
         # As its own `from_info` does; the attribute is a cached property, or a slot where attrs made one.
         object.__setattr__(model, "commit_hash", pinned[key])
@@ -101,8 +101,13 @@ def pin(model: Any, of: str, pinned: dict[str, str], revisions: dict[str, str], 
         try:
             model.commit_hash  # noqa: B018 -- asks the hub, once
         except Exception as error:
-            fail("huggingface", model_id=model.model_id, service=of, installed=True,
-                 message="%s: %s" % (type(error).__name__, str(error).partition("\n")[0]))
+            fail(
+                "huggingface",
+                model_id=model.model_id,
+                service=of,
+                installed=True,
+                message=type(error).__name__ + ": " + str(error).partition("\n")[0],
+            )
     revisions[key] = model.commit_hash
 
 

@@ -1,4 +1,4 @@
-"""Runs in the user's interpreter: sees what an import looks at (files, listings, names, variables), refuses store writes."""
+"""Runs in the user's interpreter: sees what an import looks at (files, listings, names, variables)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ LISTINGS = ("os.listdir", "os.scandir")
 FINDER = "<frozen importlib._bootstrap_external>"
 IMPORTING = "<frozen importlib._bootstrap>"
 METADATA = ("/importlib/metadata/", "/importlib_metadata/", "/pkg_resources/")
-MAPPING_READS = {collections.abc.Mapping.get.__code__, collections.abc.Mapping.__contains__.__code__}
+READS = {collections.abc.Mapping.get.__code__, collections.abc.Mapping.__contains__.__code__, os.getenv.__code__}
+# Where things lie on this machine: a library that asks says nothing about the service, the service's own file does.
+PLACES = {"HOME", "BENTOML_HOME", "TMPDIR", "TEMP", "TMP", "PWD", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"}
 MAPPING_COPIES = {collections.abc.ItemsView.__iter__.__code__, collections.abc.ValuesView.__iter__.__code__}
 KEYS = collections.abc.KeysView.__iter__.__code__
 
@@ -55,7 +57,7 @@ class Observer:
         self.searches: dict[tuple[str, tuple[str, ...]], None] = {}
         self.refused: str | None = None
         self._kinds: dict[str, str] = {}
-        self._copying: tuple[Any, int, Any] | None = None
+        self._copying: tuple[Any, int] | None = None
 
     def install(self) -> None:
         """Begin to observe; there is no end, the process is this observer's own."""
@@ -66,12 +68,14 @@ class Observer:
             for group in (os.supports_dir_fd, os.supports_fd, os.supports_follow_symlinks, os.supports_effective_ids):
                 if function in group:
                     group.add(watched)
-            accessor = getattr(sys.modules.get("pathlib"), "_NormalAccessor", None)  # Python 3.10 keeps early references
+            accessor = getattr(
+                sys.modules.get("pathlib"), "_NormalAccessor", None
+            )  # Python 3.10 keeps early references
             if accessor is not None and hasattr(accessor, name):
                 setattr(accessor, name, watched)
         self._watch_environment()
         self._without_bytecode()
-        sys.meta_path.insert(0, self)  # type: ignore[arg-type]
+        sys.meta_path.insert(0, self)
         sys.addaudithook(self._audit)
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> None:
@@ -142,26 +146,28 @@ class Observer:
         kind: Any = type(os.environ)
         read, names = kind.__getitem__, kind.__iter__
 
-        def __getitem__(mapping: Any, key: Any) -> Any:
+        def getitem(mapping: Any, key: Any) -> Any:
             self._read_variable(key, sys._getframe(1))
             return read(mapping, key)
 
-        def __iter__(mapping: Any) -> Any:
+        def iterate(mapping: Any) -> Any:
             for key in names(mapping):
                 frame: Any = sys._getframe(1)
                 if frame is not None and frame.f_code is KEYS:
                     frame = frame.f_back
-                # dict(os.environ) asks for each value from the very instruction that asked for its name.
-                self._copying = None if frame is None else (frame.f_code, frame.f_lasti, key)
+                # dict(os.environ) asks for the values from the very instruction that asked for the names.
+                self._copying = None if frame is None else (frame.f_code, frame.f_lasti)
                 yield key
 
-        kind.__getitem__, kind.__iter__ = __getitem__, __iter__
+        kind.__getitem__, kind.__iter__ = getitem, iterate
 
     def _read_variable(self, key: Any, frame: Any) -> None:
-        if frame.f_code in MAPPING_COPIES or (frame.f_code, frame.f_lasti, key) == self._copying:
+        if frame.f_code in MAPPING_COPIES or (frame.f_code, frame.f_lasti) == self._copying:
             return
-        if frame.f_code in MAPPING_READS:
+        while frame.f_code in READS and frame.f_back is not None:
             frame = frame.f_back
+        if key in PLACES and self._kind_of_code(frame.f_code.co_filename) != "user":
+            return
         while frame is not None:
             kind = self._kind_of_code(frame.f_code.co_filename)
             if kind == "user":

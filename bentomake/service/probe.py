@@ -18,7 +18,7 @@ def beside(name: str) -> Any:
     module = ModuleType("bentomake_probe_" + name)
     module.__file__ = path
     with open(path, "rb") as file:
-        exec(compile(file.read(), path, "exec", dont_inherit=True), module.__dict__)
+        exec(compile(file.read(), path, "exec", dont_inherit=True), module.__dict__)  # noqa: S102 -- our own file
     return module
 
 
@@ -59,7 +59,7 @@ def describe(request: "dict[str, Any]", context: str, observer: Any, resolve: An
     except ImportError as error:
         raise resolve.Problem("no_bentoml", message=str(error), name=getattr(error, "name", None)) from error
     BentoMLContainer.model_aliases.set(dict(request["aliases"]))
-    seen: "list[dict[str, Any]]" = []
+    seen: list[dict[str, Any]] = []
     watch_models([], seen)
     module, name, attribute = resolve.load(request["service"], context, lambda: observer.refused)
     if observer.refused is not None:  # the service swallowed the refusal
@@ -103,7 +103,7 @@ def main(request_path: str, result_path: str) -> None:
     except resolve.Problem as problem:
         result = {"error": problem.data}
     result.update(report.Report(observer, request, context).make())
-    text = json.dumps(result)
+    text = json.dumps(result, default=str)
     with open(result_path, "w", encoding="utf-8") as file:
         file.write(text)
 
@@ -119,7 +119,7 @@ def leave() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except Exception:  # noqa: S110, PERF203 -- a closed or replaced stream
+        except Exception:  # noqa: S110 -- a closed or replaced stream
             pass
     os._exit(0)
 

@@ -58,8 +58,8 @@ class Report:
 
     def name(self, path: str, top: bool = False) -> str | None:
         """`ctx/…` or `home/models/…`; None for what does not count. The root itself only if `top`."""
-        for root in (self.home + "/models", *self.seen.models):
-            root = root.rstrip("/")
+        for slashed in self.seen.models:
+            root = slashed[:-1]
             if path.startswith(root + "/") or (top and path == root):
                 return "home/models" + path[len(root) :]
         if path.startswith(self.library):
@@ -97,7 +97,7 @@ class Report:
             if (path.startswith(root + "/") or path == root) and len(root) > length:
                 best, length = index, len(root)
         if best >= 0:
-            return "path%d%s" % (best, path[length:])
+            return f"path{best}{path[length:]}"
         return "ctx/" + os.path.relpath(path, self.context)
 
     def _modules(self) -> None:
@@ -135,16 +135,16 @@ class Report:
         if origin in ("built-in", "frozen"):
             return
         found = where(spec)
-        for directory in directories:
-            directory = os.path.join(self.context, directory) if not directory.startswith("/") else directory.rstrip("/")
+        for entry in directories:
+            directory = entry.rstrip("/") if entry.startswith("/") else os.path.join(self.context, entry).rstrip("/")
             site = next((root for root in self.site if directory == root or directory.startswith(root + "/")), None)
             if site is not None:
                 if module is None:  # not loaded: installing or removing it changes the answer
-                    self.entries.add(("import", "site%s:%s" % (directory[len(site) :], tail)))
+                    self.entries.add(("import", f"site{directory[len(site) :]}:{tail}"))
             elif not (directory + "/").startswith(self.library):
                 name = self._anywhere(directory, top=True)
                 if name is not None:
-                    self.entries.add(("import", "%s:%s" % (name, tail)))
+                    self.entries.add(("import", f"{name}:{tail}"))
             if directory == found:
                 return
 

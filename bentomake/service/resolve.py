@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Callable, NoReturn
+from typing import Any, NoReturn
 
 
 class Problem(Exception):
@@ -67,8 +68,12 @@ def explained(error: BaseException, name: str, text: str, context: str) -> Probl
     """The Problem behind an exception that came out of importing a module."""
     own = frames(error, context)
     if isinstance(error, SystemExit):
-        return Problem("system_exit", code=error.code if isinstance(error.code, int) else None, frames=own,
-                       text=None if error.code is None or isinstance(error.code, int) else str(error.code))
+        return Problem(
+            "system_exit",
+            code=error.code if isinstance(error.code, int) else None,
+            frames=own,
+            text=None if error.code is None or isinstance(error.code, int) else str(error.code),
+        )
     if isinstance(error, ModuleNotFoundError) and error.name:
         if not own and (name == error.name or name.startswith(error.name + ".")):
             return Problem("no_module", module=text, candidates=candidates(context))
@@ -128,8 +133,13 @@ def choose(module: Any, module_text: str, attribute: str) -> tuple[Any, str, str
             try:
                 found = found.dependencies[part].on if isinstance(found, classes) else getattr(found, part)
             except (AttributeError, KeyError):
-                fail("no_attribute", module=module_text, attribute=attribute, services=names,
-                     names=[name for name, _ in values if not name.startswith("_")])
+                fail(
+                    "no_attribute",
+                    module=module_text,
+                    attribute=attribute,
+                    services=names,
+                    names=[name for name, _ in values if not name.startswith("_")],
+                )
     elif not names:
         fail("no_service", module=module_text)
     else:
@@ -155,10 +165,10 @@ def kinds() -> tuple[Any, Any]:
 def described(value: Any) -> str:
     """What a value is, in words for a message."""
     if isinstance(value, type):
-        return "the class %s" % value.__name__
+        return f"the class {value.__name__}"
     if callable(value) and hasattr(value, "__name__"):
-        return "the function %s" % value.__name__
+        return f"the function {value.__name__}"
     kind = type(value)
     module = getattr(kind, "__module__", "builtins")
     article = "an" if kind.__name__[:1].lower() in "aeiou" else "a"
-    return "%s %s" % (article, kind.__name__ if module == "builtins" else "%s.%s" % (module, kind.__name__))
+    return f"{article} {kind.__name__}" if module == "builtins" else f"{article} {module}.{kind.__name__}"

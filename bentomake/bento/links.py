@@ -1,0 +1,132 @@
+"""Which symbolic links of a selection stay links, and what is packed in the place of the others."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ..errors import UsageError
+from .patterns import leave_out
+
+if TYPE_CHECKING:
+    from .selection import FoundLink, Walk
+
+_HOPS = 40  # as many as Linux follows
+
+
+def place(walk: Walk) -> None:
+    """Add each link that the walk found to its files: as a link, or as the content that it shows.
+
+    A link stays one if its text is relative and leads, through what is packed alone, to where it leads in the context.
+    Links to directories come first, because other links may lead through them; each that is walked may show more.
+    """
+    if not walk.file_links and not walk.directory_links:
+        return
+    tree = _PackedTree(walk.context)
+    tree.add(packed.path for packed in walk.files)
+    tree.add(link.path for link in walk.file_links)
+    waiting: list[FoundLink] = []
+    while waiting or walk.directory_links:
+        waiting = sorted(waiting + walk.directory_links)
+        walk.directory_links = []
+        undecided = []
+        for link in waiting:
+            if tree.leads(link) in tree.directories and (link.whole or _holds_itself(link, walk)):
+                walk.add_link(link)
+                tree.add_link(link)
+            else:
+                undecided.append(link)
+        if len(undecided) == len(waiting):
+            _walk_through(undecided.pop(0), tree, walk)
+        waiting = undecided
+    for link in sorted(walk.file_links):
+        if tree.leads(link) in tree.files:
+            walk.add_link(link)
+        else:
+            walk.add_file(link.path, link.source, link.stat)
+
+
+def _walk_through(link: FoundLink, tree: _PackedTree, walk: Walk) -> None:
+    if _holds_itself(link, walk):
+        walk.errors[link.path] = UsageError(
+            f"The link {link.path} points to {link.text}, a directory that holds the link itself.",
+            hint=leave_out(link.path),
+        )
+        return
+    files, file_links = len(walk.files), len(walk.file_links)
+    walk.directory(link.path + "/", link.stat, link.rules)
+    tree.add(packed.path for packed in walk.files[files:])
+    tree.add(found.path for found in walk.file_links[file_links:])
+
+
+def _holds_itself(link: FoundLink, walk: Walk) -> bool:
+    """Whether the link's target is one of the directories on the way to it, as seen through other links."""
+    parts = link.path.split("/")
+    for end in range(len(parts)):
+        try:
+            stat = os.stat(os.path.join(walk.context, *parts[:end]))
+        except FileNotFoundError:  # removed meanwhile
+            return False
+        if (stat.st_dev, stat.st_ino) == (link.stat.st_dev, link.stat.st_ino):
+            return True
+    return False
+
+
+class _PackedTree:
+    """The paths that will be packed, as a link will find them in the Bento."""
+
+    def __init__(self, context: str):
+        self.files: set[str] = set()
+        self.directories: set[str] = set()  # those with something in them; the context itself is ""
+        self._links: dict[str, str] = {}
+        self._context = context
+
+    def add(self, paths: Iterable[str]) -> None:
+        for path in paths:
+            self.files.add(path)
+            parent = path
+            while parent:
+                parent = parent.rpartition("/")[0]
+                if parent in self.directories:
+                    break
+                self.directories.add(parent)
+
+    def add_link(self, link: FoundLink) -> None:
+        self.add([link.path])
+        self._links[link.path] = link.text
+
+    def leads(self, link: FoundLink) -> str | None:
+        """The packed path that a link of the Bento would lead to, if it is the one that it leads to here."""
+        path = self._resolve(link.path.rpartition("/")[0], link.text)
+        if path is None or os.path.realpath(link.source) != os.path.realpath(os.path.join(self._context, path)):
+            return None
+        return path
+
+    def _resolve(self, directory: str, text: str) -> str | None:
+        here = directory.split("/") if directory else []
+        steps = text.split("/")[::-1]
+        hops = 0
+        if text.startswith("/"):
+            return None
+        while steps:
+            step = steps.pop()
+            if step in ("", "."):
+                continue
+            if step == "..":
+                if not here:
+                    return None
+                here.pop()
+                continue
+            path = "/".join([*here, step])
+            link = self._links.get(path)
+            if link is not None:
+                hops += 1
+                if hops > _HOPS:
+                    return None
+                steps += link.split("/")[::-1]
+            elif path in self.directories or path in self.files:
+                here.append(step)
+            else:
+                return None
+        return "/".join(here)

@@ -1,0 +1,338 @@
+"""The composition: build(), plan() and what both share, from goals to outcomes."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import __version__
+from .bento import bentofile
+from .bento.library import Library
+from .bento.tag import Tag
+from .engine import graph
+from .engine.action import CACHED, FAILED, RAN, RESTORED, SKIPPED, Action, Outcome
+from .engine.code import CodeIdentity
+from .engine.content_store import ContentStore
+from .engine.explain import explain
+from .engine.fresh import Watch, read_key
+from .engine.progress import Progress
+from .engine.rebuilder import DryRebuilder, Rebuilder
+from .engine.rule import Rule
+from .engine.scheduler import schedule
+from .engine.single_flight import SingleFlight
+from .engine.stat_index import write_atomically
+from .engine.trace import ActionCache
+from .errors import BentomakeError, Several, StoreError
+from .project import Project
+from .workspace import Goal, Settings
+
+
+@dataclass
+class Built:
+    """A Bento that is in the store now."""
+
+    tag: Tag
+    directory: str
+    state: str  # "new", "there", "restored"
+    put_back: list[str]
+
+
+@dataclass
+class Result:
+    """What a build did: outcomes by action id, Bentos, warnings, and the explanation's records."""
+
+    outcomes: dict[str, Outcome]
+    bentos: list[Built] = field(default_factory=list)
+    remarks: list[Any] = field(default_factory=list)
+    records: list[dict[str, Any]] = field(default_factory=list)
+    errors: list[BentomakeError] = field(default_factory=list)
+    seconds: float = 0.0
+    interpreters: list[str] = field(default_factory=list)
+
+    @property
+    def ran(self) -> int:
+        return sum(outcome.state == RAN for outcome in self.outcomes.values())
+
+    @property
+    def cached(self) -> int:
+        return sum(outcome.state in (CACHED, RESTORED) for outcome in self.outcomes.values())
+
+    @property
+    def saved(self) -> float:
+        hits = [o.trace for o in self.outcomes.values() if o.state in (CACHED, RESTORED) and o.trace is not None]
+        return sum(trace.seconds for trace in hits)
+
+    @property
+    def exit_code(self) -> int:
+        return max((error.exit_code for error in self.errors), default=0)
+
+
+class Session:
+    """The stores, the rulebook and the watch of one command."""
+
+    def __init__(self, settings: Settings):
+        self.settings = settings
+        self.watch = Watch()
+        self.notes: list[str] = []
+        self.temporary: tempfile.TemporaryDirectory[str] | None = None
+        cache = settings.cache
+        try:
+            self._open(cache)
+        except (StoreError, OSError) as error:
+            # Nothing is remembered, but the build works.
+            self.temporary = tempfile.TemporaryDirectory(prefix="bentomake-")
+            self.notes.append(f"The cache {cache} cannot be used ({error}); this build remembers nothing.")
+            object.__setattr__(settings, "env", {**settings.env, "BENTOMAKE_CACHE_DIR": self.temporary.name})
+            self._open(self.temporary.name)
+
+    def _open(self, cache: str) -> None:
+        os.makedirs(os.path.join(cache, "state"), mode=0o700, exist_ok=True)
+        self.key = _own_key(cache)
+        self.store = ContentStore(cache)
+        self.cache = ActionCache(os.path.join(cache, "actions"))
+        self.flights = SingleFlight(os.path.join(cache, "locks"))
+        self.code = CodeIdentity(__version__, os.path.join(cache, "state", "code.json"))
+
+    def rules(self) -> Sequence[Rule]:
+        from .rules import RULES  # type: ignore[import-not-found]  # rules/ is mapped by setuptools' package-dir
+
+        rules: Sequence[Rule] = RULES
+        return rules
+
+    def close(self) -> None:
+        self.cache.close()
+        if self.temporary is not None:
+            self.temporary.cleanup()
+
+
+def _own_key(cache: str) -> bytes:
+    try:
+        return read_key(cache)
+    except FileNotFoundError:
+        path = os.path.join(cache, "state", "key")
+        temporary = f"{path}.{os.getpid()}"
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(fd, "wb") as file:
+            file.write(os.urandom(32))
+        try:
+            os.link(temporary, path)  # unlike rename, it does not replace the key of a build that was faster
+        except FileExistsError:
+            pass
+        finally:
+            os.unlink(temporary)
+        return read_key(cache)
+
+
+def load_bentofile(path: str, settings: Settings) -> bentofile.Bentofile:
+    """The parsed bentofile; unchanged bytes are not parsed again."""
+    from .engine.digest import of_value
+
+    with open(path, "rb") as file:
+        data = file.read()
+    name = of_value([__version__, os.path.relpath(path, settings.cwd), data.hex()])
+    kept = settings.state("bentofiles", name[:32])
+    try:
+        with open(kept, encoding="utf-8") as file_:
+            return bentofile.Bentofile.from_json(json.load(file_))
+    except (OSError, ValueError, KeyError, TypeError):
+        parsed = bentofile.load(path, settings.cwd)
+        write_atomically(kept, json.dumps(parsed.to_json()).encode())
+        return parsed
+
+
+def projects(
+    goals: Iterable[Goal], session: Session, progress: Progress
+) -> tuple[list[Project], list[tuple[str, str]]]:
+    """The projects of the goals, each bentofile once, and the goals as (label, rule)."""
+    settings = session.settings
+    found: dict[tuple[str, str], Project] = {}
+    wanted: list[tuple[str, str]] = []
+    errors: list[BentomakeError] = []
+    goals = list(goals)
+    alone = len({(goal.bentofile, goal.context) for goal in goals}) == 1
+    for goal in goals:
+        try:
+            path = goal.bentofile or bentofile.find(goal.context, settings.cwd)
+            name = (os.path.realpath(path), os.path.realpath(goal.context))
+            if name not in found:
+                label = "" if alone else _label(path, goal.context, settings.cwd)
+                loaded = load_bentofile(path, settings)
+                found[name] = Project(
+                    label, loaded, goal.context, settings, session.cache, session.key, session.watch, progress.moved
+                )
+            wanted.append((found[name].label, goal.rule))
+        except BentomakeError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0] if len(errors) == 1 else Several(errors)
+    return list(found.values()), wanted
+
+
+def _label(path: str, context: str, cwd: str) -> str:
+    directory = os.path.relpath(context, cwd)
+    name = os.path.basename(path)
+    return directory if name in ("bentofile.yaml", "bentofile.yml") else os.path.join(directory, name)
+
+
+def actions(session: Session, found: Sequence[Project], wanted: Sequence[tuple[str, str]]) -> list[Action]:
+    """The actions that the goals need, in order; the order of an unchanged rulebook and goals is remembered."""
+    from .engine.digest import of_value
+    from .engine.rule import KEYED
+
+    rules = session.rules()
+    name = of_value([[[getattr(rule, field) for field in KEYED] for rule in rules], wanted])
+    kept = session.settings.state("plans", name[:32])
+    try:
+        with open(kept, encoding="utf-8") as file:
+            nodes = [(str(label), str(rule)) for label, rule in json.load(file)]
+    except (OSError, ValueError):
+        nodes = graph.order(rules, wanted)
+        write_atomically(kept, json.dumps(nodes).encode())
+    return graph.bind(rules, nodes, {project.label: project for project in found})
+
+
+def run(
+    goals: Sequence[Goal],
+    session: Session,
+    progress: Progress,
+    *,
+    dry: bool = False,
+) -> Result:
+    """Build the goals, or only plan them (`dry`); errors of steps are in the result, errors of usage are raised."""
+    began = time.monotonic()
+    settings = session.settings
+    found, wanted = projects(goals, session, progress)
+    plan = actions(session, found, wanted)
+    for project in found:
+        progress.said(
+            f"{project.interpreter.path} (Python {project.interpreter.version}, "
+            f"bentoml {project.interpreter.bentoml}), from {project.interpreter.chosen_by}"
+        )
+    forced = frozenset(action.id for action in plan) if settings.force else frozenset()
+    if settings.upgrade:
+        forced |= {action.id for action in plan if action.rule.name == "lock"}
+    kind = DryRebuilder if dry else Rebuilder
+    rebuilder = kind(session.store, session.cache, session.flights, session.code, forced=forced)
+    outcomes = schedule(
+        plan,
+        rebuilder,
+        progress,
+        jobs=settings.jobs or os.cpu_count() or 1,
+        keep_going=settings.keep_going,
+    )
+    ordered = {action.id: outcomes[action.id] for action in plan}
+    result = Result(ordered)
+    result.errors = [o.error for o in ordered.values() if o.state == FAILED and o.error is not None]
+    for action in plan:
+        outcome = ordered[action.id]
+        if action.rule.name == "bento" and (action.binding.label, "bento") in wanted and outcome.known:
+            try:
+                result.bentos.append(_arrive(outcome, session, dry))
+            except BentomakeError as error:
+                result.errors.append(error)
+    for project in found:
+        result.remarks.extend(project.remarks)
+        project.save()
+    session.code.save()
+    result.records = explain(ordered, session.store)
+    result.seconds = time.monotonic() - began
+    return result
+
+
+def _arrive(outcome: Outcome, session: Session, dry: bool) -> Built:
+    """Put the composed Bento into the library, and make `latest` name it; or only say whether it is there (`dry`)."""
+    assert outcome.tree is not None
+    tree = session.store.tree(outcome.tree)
+    arrival = json.loads(session.store.read(tree["bento.json"].digest))
+    tag = Tag(arrival["name"], arrival["version"])
+    project = outcome.action.binding
+    assert isinstance(project, Project)
+    library = Library(project.home)
+    directory = library.directory(tag)
+    if dry:
+        if not os.path.isdir(directory):
+            outcome.state = RESTORED
+        return Built(tag, directory, "there" if outcome.state == CACHED else "restored", [])
+    whole = {path[len("bento/") :]: entry for path, entry in tree.items() if path.startswith("bento/")}
+    models = [Tag.parse(model) for model in arrival["models"]]
+    state, put_back = library.install(tag, arrival["digest"], whole, models, session.store)
+    library.set_latest(tag)
+    if outcome.state == CACHED and state != "there":
+        outcome.state = RESTORED
+    for path in (directory, os.path.join(directory, "bento.yaml"), os.path.join(directory, "src")):
+        session.watch.made(path)
+    for model in models:
+        session.watch.made(os.path.join(directory, "models", model.name, model.version or ""))
+    session.watch.made(os.path.join(library.root, tag.name, "latest"))
+    return Built(tag, directory, state, put_back)
+
+
+def summary(result: Result) -> dict[str, Any]:
+    """The numbers of the summary line."""
+    states = [outcome.state for outcome in result.outcomes.values()]
+    return {
+        "steps": len(states),
+        "ran": states.count(RAN),
+        "cached": states.count(CACHED),
+        "restored": states.count(RESTORED),
+        "failed": states.count(FAILED),
+        "skipped": states.count(SKIPPED),
+        "seconds": round(result.seconds, 3),
+        "saved": round(result.saved, 3),
+    }
+
+
+def record_run(session: Session, result: Result, command: Sequence[str]) -> None:
+    """Keep what this run did, for `bentomake explain` later; the newest twenty."""
+    directory = session.settings.state("runs", _place(session.settings))
+    os.makedirs(directory, exist_ok=True)
+    numbers = sorted(int(name[:-5]) for name in os.listdir(directory) if name[:-5].isdigit())
+    number = numbers[-1] + 1 if numbers else 1
+    data = {
+        "run": number,
+        "at": time.time(),
+        "command": list(command),
+        "bentos": [str(built.tag) for built in result.bentos],
+        "summary": summary(result),
+        "actions": result.records,
+    }
+    write_atomically(os.path.join(directory, f"{number}.json"), json.dumps(data).encode("utf-8", "surrogatepass"))
+    for old in numbers[:-19]:
+        os.unlink(os.path.join(directory, f"{old}.json"))
+
+
+def recorded_run(settings: Settings, number: int | None) -> dict[str, Any] | None:
+    """A recorded run of this directory, the newest if no number is given."""
+    directory = settings.state("runs", _place(settings))
+    try:
+        numbers = sorted(int(name[:-5]) for name in os.listdir(directory) if name[:-5].isdigit())
+        if number is None:
+            number = numbers[-1]
+        with open(os.path.join(directory, f"{number}.json"), encoding="utf-8") as file:
+            data = json.load(file)
+    except (OSError, ValueError, IndexError):
+        return None
+    return data if isinstance(data, dict) else None
+
+
+def _place(settings: Settings) -> str:
+    from .engine.digest import of_value
+
+    return of_value(os.path.realpath(settings.cwd))[:16]
+
+
+def memorable(result: Result) -> bool:
+    """Whether the same command, in an unchanged world, would do nothing: what fresh may remember."""
+    sound = all(o.state in (RAN, CACHED, RESTORED) and o.trace is not None for o in result.outcomes.values())
+    return (
+        sound and not result.errors and all(o.why != "forced" and not _forgotten(o) for o in result.outcomes.values())
+    )
+
+
+def _forgotten(outcome: Outcome) -> bool:
+    return outcome.state == RAN and "changed while" in outcome.why

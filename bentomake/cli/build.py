@@ -1,0 +1,244 @@
+"""`bentomake build`: from options to a build, and from its result to what is printed."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from .. import console
+from ..build import Result, Session, memorable, record_run, run, summary
+from ..engine.action import CACHED, RAN
+from ..errors import EXIT_FAILED, EXIT_OK, BentomakeError, UsageError
+from ..workspace import Settings, goals
+
+
+@click.command(
+    "build", context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, short_help="Build."
+)
+@click.argument("targets", nargs=-1, metavar="[TARGET]...")
+@click.option("-f", "--bentofile", metavar="FILE", help="The bentofile; the one TARGET is then the build context.")
+@click.option("-C", "--directory", metavar="DIR", help="Work in this directory.")
+@click.option("--python", metavar="PATH", help="The Python (or virtual environment) that runs the service.")
+@click.option("-j", "--jobs", type=click.IntRange(min=1), metavar="N", help="Steps at once (default: the cores).")
+@click.option("-k", "--keep-going", is_flag=True, help="Go on with what does not depend on a failure.")
+@click.option("-n", "--dry-run", is_flag=True, help="Say what would run and why; run nothing.")
+@click.option("-B", "--always-make", is_flag=True, help="Run every step, whatever is known.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only errors and the answer of --output.")
+@click.option("--question", is_flag=True, help="Build nothing; exit 1 if something would have to run.")
+@click.option("--explain", is_flag=True, help="Say for every step why it ran, or did not.")
+@click.option("--diff", is_flag=True, help="With --explain: the text that changed.")
+@click.option(
+    "--upgrade",
+    is_flag=False,
+    flag_value="*",
+    multiple=True,
+    metavar="[PACKAGE]",
+    help="Resolve anew: all packages, or the named one; also Hugging Face revisions.",
+)
+@click.option("--locker", type=click.Choice(["uv", "pip-compile"]), help="What resolves the lock (default: uv).")
+@click.option("-o", "--output", type=click.Choice(["json", "tag", "path"]), help="What to print on stdout.")
+@click.option("--progress", type=click.Choice(["auto", "tty", "plain", "json"]), default="auto", help="How to show it.")
+@click.option("--import-timeout", type=float, default=300.0, metavar="SECONDS", help="For the service (300).")
+@click.option("--version", metavar="V", help="The Bento's version instead of one made from its content.")
+@click.option("--name", metavar="N", help="The Bento's name.")
+@click.option("--label", "labels", multiple=True, metavar="K=V", help="A label more.")
+@click.option("-v", "--verbose", is_flag=True, help="Also what happens inside.")
+def build_command(targets: tuple[str, ...], **options: Any) -> int:
+    """Build the Bento of each TARGET: a directory, a bentofile, a rule (`lock`), or DIR:RULE.
+
+    Without a TARGET, the bentofile of this directory.
+    """
+    settings = settings_from(options)
+    if options["version"] is not None:
+        from ..bento.tag import Tag
+
+        Tag.parse(f"name:{options['version']}")
+    return build(settings, list(targets), options)
+
+
+def settings_from(options: Mapping[str, Any], env: Mapping[str, str] | None = None) -> Settings:
+    cwd = os.getcwd()
+    if options["directory"]:
+        cwd = os.path.abspath(options["directory"])
+        if not os.path.isdir(cwd):
+            raise UsageError(f"There is no directory {options['directory']}.", hint="-C names where to work.")
+        os.chdir(cwd)
+    labels = {}
+    for label in options["labels"]:
+        key, equals, value = label.partition("=")
+        if not equals or not key:
+            raise UsageError(f"The label {label!r} has no value.", hint="Write --label KEY=VALUE.")
+        labels[key] = value
+    env = dict(os.environ) if env is None else env
+    locker = options["locker"] or env.get("BENTOMAKE_LOCKER") or "uv"
+    if locker not in ("uv", "pip-compile"):
+        raise UsageError(f"BENTOMAKE_LOCKER is {locker!r}.", hint="It can be uv or pip-compile.")
+    return Settings(
+        cwd=cwd,
+        env=env,
+        python=options["python"],
+        jobs=options["jobs"] or 0,
+        keep_going=options["keep_going"],
+        force=options["always_make"],
+        locker=locker,
+        upgrade=("*",) if "*" in options["upgrade"] else tuple(options["upgrade"]),
+        import_timeout=options["import_timeout"],
+        version=options["version"],
+        name=options["name"],
+        labels=labels,
+    )
+
+
+def build(settings: Settings, targets: list[str], options: Mapping[str, Any]) -> int:
+    quiet, verbose = options["quiet"], options["verbose"]
+    dry = options["dry_run"] or options["question"]
+    session = Session(replace(settings))
+    progress = console.progress_for(options["progress"], quiet, verbose)
+    try:
+        names = [rule.name for rule in session.rules()]
+        result = run(goals(targets, settings, names, options["bentofile"]), session, progress, dry=dry)
+    finally:
+        progress.close()
+    try:
+        return _finish(session, result, options, dry)
+    finally:
+        session.close()
+
+
+def _finish(session: Session, result: Result, options: Mapping[str, Any], dry: bool) -> int:
+    quiet = options["quiet"]
+    lines = [line for remark in result.remarks for line in console.warning_lines(*_parts(remark))]
+    for outcome in result.outcomes.values():
+        for warning in outcome.warnings:
+            lines.extend(console.warning_lines(warning["message"], warning["place"], warning["hint"]))
+    warnings = list(dict.fromkeys(lines))
+    code = result.exit_code
+    if not quiet and options["progress"] != "json":
+        for line in (*session.notes, *((*session.store.notes, *session.cache.notes) if options["verbose"] else ())):
+            console.say(f"note: {line}" if line not in session.notes else f"warning: {line}")
+        for line in warnings:
+            console.say(line)
+        _show_steps(session, result, options, dry)
+    for error in result.errors:
+        console.show_error(error)
+    if not dry:
+        record_run(session, result, sys.argv[1:])
+        _collect(session)
+    if options["question"]:
+        return code or (EXIT_OK if all(o.state == CACHED for o in result.outcomes.values()) else EXIT_FAILED)
+    stdout = _answer(result, options, warnings)
+    if stdout:
+        console.out(stdout.rstrip("\n"))
+    if not dry and code == EXIT_OK:
+        _remember(session, result, options, stdout, warnings)
+    return code
+
+
+def _parts(remark: Any) -> tuple[str, str | None, str | None]:
+    return remark.message, remark.place, remark.hint
+
+
+def _show_steps(session: Session, result: Result, options: Mapping[str, Any], dry: bool) -> None:
+    if options["explain"]:
+        if options["diff"]:
+            add_diffs(session, result.records)
+        for line in console.explanation(result.records):
+            console.say(line)
+    elif dry or options["verbose"] or any(o.state != CACHED for o in result.outcomes.values()):
+        for line in console.step_lines(result.records):
+            console.say(line)
+    if options["verbose"]:
+        for outcome in result.outcomes.values():
+            if outcome.state == RAN and outcome.log.strip():
+                for text in outcome.log.strip().splitlines():
+                    console.say(f"  {outcome.action.id} | {text}")
+    if not dry:
+        console.say(console.summary_line(summary(result)))
+        for built in result.bentos:
+            if built.put_back:
+                console.say(f"restored {len(built.put_back)} of {built.tag}: {', '.join(built.put_back[:5])}")
+            console.say(success(built))
+
+
+def success(built: Any) -> str:
+    return f'Successfully built Bento(tag="{built.tag}").'
+
+
+def add_diffs(session: Session, records: list[dict[str, Any]]) -> None:
+    """Give each reason that is a text file its unified diff, as far as the content store still has both sides."""
+    from ..engine.explain import text_diff
+
+    for record in records:
+        for reason in record["reasons"]:
+            if reason["kind"] in ("source", "file"):
+                reason["diff"] = text_diff(reason["old"], reason["new"], reason["name"], session.store)
+            add_diffs(session, [{"reasons": reason.get("because") or []}])
+
+
+def _answer(result: Result, options: Mapping[str, Any], warnings: list[str]) -> str:
+    kind = options["output"]
+    if kind == "tag":
+        return "".join(f"{built.tag}\n" for built in result.bentos)
+    if kind == "path":
+        return "".join(f"{built.directory}\n" for built in result.bentos)
+    if kind == "json":
+        data = {
+            "bentos": [{"tag": str(b.tag), "path": b.directory, "state": b.state} for b in result.bentos],
+            "summary": summary(result),
+            "actions": result.records,
+            "warnings": warnings,
+            "errors": [error.to_json() for error in result.errors],
+        }
+        return json.dumps(data, indent=1, ensure_ascii=False)
+    return ""
+
+
+def _remember(session: Session, result: Result, options: Mapping[str, Any], stdout: str, warnings: list[str]) -> None:
+    """Let fresh answer this very command next time, if doing nothing would be the whole answer."""
+    special = ("dry_run", "always_make", "question", "explain", "upgrade", "verbose", "diff")
+    if any(options[name] for name in special) or options["output"] == "json" or options["progress"] == "json":
+        return
+    if session.temporary is not None or not memorable(result):
+        return
+    steps = len(result.outcomes)
+    lines = []
+    if not options["quiet"]:
+        lines = [*warnings, f"{steps} steps: 0 ran, {steps} cached · {{seconds}} s"]
+        lines.extend(success(built) for built in result.bentos)
+    stderr = "".join(f"{line}\n" for line in lines)
+    for path in own_files():
+        session.watch.path(path)
+    try:
+        session.watch.write(session.settings.cache, sys.argv[1:], os.environ, session.settings.cwd, stdout, stderr)
+    except BentomakeError:
+        pass
+
+
+def own_files() -> list[str]:
+    """bentomake's own code: what a change of which must be noticed. Of an installed release, its entry is enough."""
+    from ..engine.code import released
+
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    from ..rules import RULES  # type: ignore[import-not-found]  # see build.py
+
+    rules = os.path.dirname(RULES[0].file)
+    if released(rules):
+        return [os.path.join(package, "__init__.py"), os.path.join(package, "__main__.py")]
+    found: list[str] = []
+    for top in (package, rules):
+        for root, directories, files in os.walk(top):
+            directories[:] = [name for name in directories if name != "__pycache__"]
+            found.extend(os.path.join(root, name) for name in files)
+    return found
+
+
+def _collect(session: Session) -> None:
+    from ..engine.collect import collect_if_due
+
+    collect_if_due(session.settings.cache, session.store, session.cache)

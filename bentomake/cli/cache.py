@@ -1,0 +1,78 @@
+"""`bentomake cache`: stats, gc, verify, clear."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import click
+
+from .. import console
+from ..build import Session
+from ..engine.collect import DEFAULT_LIMIT, collect, parse_size
+from ..errors import EXIT_FAILED
+from ..workspace import Settings
+
+
+def _session() -> Session:
+    return Session(Settings(cwd=os.getcwd(), env=dict(os.environ)))
+
+
+@click.group("cache", context_settings={"help_option_names": ["-h", "--help"]})
+def cache_command() -> None:
+    """Look after the cache."""
+
+
+@cache_command.command("stats")
+def stats_command() -> int:
+    """Say where the cache is and what it holds."""
+    session = _session()
+    blobs = [digest.size for _, digest, _ in session.store.blobs()]
+    traces = sum(1 for _ in session.cache.traces())
+    console.out(f"directory      {session.settings.cache}")
+    console.out(f"content store  {len(blobs)} blobs, {sum(blobs) / 1e6:.1f} MB")
+    console.out(f"action cache   {traces} traces, {session.cache.size() / 1e6:.1f} MB")
+    session.close()
+    return 0
+
+
+@cache_command.command("gc")
+@click.option("--limit", default=None, metavar="SIZE", help="Keep at most this much, e.g. 5G (default 20G).")
+def gc_command(limit: str | None) -> int:
+    """Forget what was not used for longest, down to the limit."""
+    session = _session()
+    wanted = parse_size(limit) if limit else DEFAULT_LIMIT
+    freed = collect(session.settings.cache, session.store, session.cache, wanted)
+    session.close()
+    if freed is None:
+        console.say("A build is running; nothing was collected.")
+        return EXIT_FAILED
+    console.out(f"removed {freed.traces} traces and {freed.blobs} blobs, {freed.bytes / 1e6:.1f} MB")
+    return 0
+
+
+@cache_command.command("verify")
+def verify_command() -> int:
+    """Hash everything again; what is damaged is removed, and made again when it is needed. Exit 1 if any was."""
+    session = _session()
+    sound, damaged = session.store.verify()
+    bad = [key for key in session.cache.traces() if session.cache.trace(key) is None]
+    for key in bad:
+        session.cache.forget(key)
+    session.close()
+    console.out(f"{sound} blobs are sound, {len(damaged)} were damaged; {len(bad)} traces were damaged")
+    for path in damaged:
+        console.say(f"damaged: {path}")
+    return EXIT_FAILED if damaged or bad else 0
+
+
+@cache_command.command("clear")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+def clear_command(yes: bool) -> int:
+    """Forget everything. Bentos in the store stay."""
+    cache = Settings(cwd=os.getcwd(), env=dict(os.environ)).cache
+    if yes or click.confirm(f"Remove {cache}?", err=True):
+        for name in ("actions", "blobs", "tmp", "locks", "state"):
+            shutil.rmtree(os.path.join(cache, name), ignore_errors=True)
+        console.out("the cache is empty")
+    return 0

@@ -1,0 +1,98 @@
+"""The command group: a first word that names a command is the command; anything else is `build`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+import click
+
+from .. import __version__, console
+from ..errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, BentomakeError
+
+# command → (module, one line of help); a command's module is imported when it is used
+_COMMANDS = {
+    "build": ("build", "Build here, or in the named directories (the default command)."),
+    "explain": ("explain", "Say why the steps of a past run ran, or did not."),
+    "list": ("store", "List the Bentos of the store."),
+    "get": ("store", "Show a Bento of the store."),
+    "delete": ("store", "Delete Bentos from the store."),
+    "cache": ("cache", "Look after the cache: stats, gc, verify, clear."),
+    "completion": ("completion", "Print the completion script of a shell."),
+}
+
+
+class _Group(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return None
+        module = import_module(f".{_COMMANDS[name][0]}", __package__)
+        command: click.Command = getattr(module, f"{name}_command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, with_command(args))
+
+
+def with_command(args: Sequence[str]) -> list[str]:
+    """The arguments with their command in front: `build` unless the first word is one, or help is asked for."""
+    args = list(args)
+    if args and (args[0] in _COMMANDS or args[0] in ("-h", "--help")):
+        return args
+    if args and args[0] == "--version":
+        if len(args) == 1:
+            return args
+        raise click.UsageError(
+            f"`bentomake --version` prints the tool's own version; for a Bento's, write "
+            f"`bentomake build --version {args[1]}`."
+        )
+    return ["build", *args]
+
+
+@click.group(
+    cls=_Group,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="`bentomake build --help` shows how a build is steered. Without a command, bentomake builds.",
+)
+@click.version_option(__version__, message="bentomake %(version)s")
+def group() -> None:
+    """Build Bentos incrementally: rerun only what changed, and say why."""
+
+
+def run(argv: Sequence[str]) -> int:
+    """Parse, call one function, print, and give the exit code; never a traceback for a user's mistake."""
+    signal.signal(signal.SIGTERM, _interrupted)
+    try:
+        result: Any = group.main(args=list(argv), prog_name="bentomake", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        console.say(f"error: {error.format_message()}")
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            console.say(f"  hint: {error.ctx.command_path} --help")
+        return EXIT_USAGE
+    except BentomakeError as error:
+        console.show_error(error)
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        console.say("interrupted; what had been made is kept, nothing is half made")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - so that the exit does not fail again
+        return EXIT_FAILED
+
+
+def _interrupted(number: int, frame: object) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,312 @@
+"""The console: how progress, reasons, warnings and errors look. Readers' text goes to stderr, answers to stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterable
+from typing import IO, Any
+
+from .engine.action import CACHED, FAILED, MAY_RUN, RAN, RESTORED, RUNS, SKIPPED, Action, Outcome
+from .engine.explain import roots
+from .errors import BentomakeError, Several
+
+_STYLES = {
+    RAN: "green",
+    CACHED: "dim",
+    RESTORED: "cyan",
+    FAILED: "bold red",
+    SKIPPED: "dim",
+    RUNS: "yellow",
+    MAY_RUN: "yellow",
+}
+_LIMIT = 160
+_PATIENCE = 2.0  # seconds until a plain display says that a step is at work
+
+
+def say(text: str, stream: IO[str] | None = None) -> None:
+    """A line for the reader; a terminal that is gone is no reason to fail."""
+    stream = stream or sys.stderr
+    try:
+        stream.write(text + "\n")
+        stream.flush()
+    except (BrokenPipeError, ValueError):
+        pass
+    except UnicodeEncodeError:
+        encoding = getattr(stream, "encoding", None) or "ascii"
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+
+
+def out(text: str) -> None:
+    """A line of the answer."""
+    say(text, sys.stdout)
+
+
+# Errors and warnings
+
+
+def error_lines(error: BentomakeError) -> list[str]:
+    if isinstance(error, Several):
+        return [line for each in error.errors for line in error_lines(each)]
+    head = f"{error.place}: " if error.place else ""
+    lines = [f"error: {head}{error.message}"]
+    if error.detail:
+        lines.extend(f"  | {line}" for line in error.detail.rstrip().splitlines())
+    if error.hint:
+        lines.append(f"  hint: {error.hint}")
+    return lines
+
+
+def warning_lines(message: str, place: str | None, hint: str | None) -> list[str]:
+    lines = [f"warning: {place + ': ' if place else ''}{message}"]
+    if hint:
+        lines.append(f"  hint: {hint}")
+    return lines
+
+
+def show_error(error: BentomakeError) -> None:
+    for line in error_lines(error):
+        say(line)
+
+
+# Reasons
+
+
+def _clip(text: str | None) -> str:
+    if text is None:
+        return "nothing"
+    return text if len(text) <= _LIMIT else text[: _LIMIT - 1] + "…"
+
+
+def _name(name: str) -> str:
+    root, _, rest = name.partition("/")
+    return {"ctx": rest or "the context", "home": f"$BENTOML_HOME/{rest}"}.get(root, name)
+
+
+_WHAT = {
+    "file": "{name}",
+    "source": "{name}",
+    "stat": "the size or presence of {name}",
+    "listing": "the list of files in {name}",
+    "dists": "the packages in {name}",
+    "import": "what `import` finds as {name}",
+    "env": "the variable {name}",
+    "dist": "the installed {name}",
+    "installed": "the installed {name}",
+    "oracle": "{name}",
+    "tool": "{name}",
+    "rule": "the rule {name} itself",
+    "bentomake": "bentomake itself",
+    "model": "the files of the model {name}",
+    "model_tag": "the model {name}",
+    "hf": "the commit of {name}",
+    "input": "the result of {name}",
+    "param": "{name}",
+}
+_DIGESTED = frozenset({"file", "source"})
+
+
+def reason_line(reason: dict[str, Any]) -> str:
+    """One reason as a phrase: `bentofile.yaml:14 python.packages changed: ["a"] → ["b"]`."""
+    kind, old, new = reason["kind"], reason["old"], reason["new"]
+    text = _WHAT.get(kind, f"{kind} {{name}}").format(name=_name(reason["name"]))
+    if kind == "param" and reason.get("place"):
+        text = f"{reason['place']} {text}"
+    if reason["change"] == "added":
+        text += " is new" if kind in ("source", "file", "env") else " is there now"
+        return f"{text}: {_clip(new)}" if new and kind not in _DIGESTED else text
+    if reason["change"] == "removed":
+        return f"{text} is gone" if kind not in ("param",) else f"{text} is no longer looked at"
+    text += " changed"
+    if kind in _DIGESTED and old and new:
+        return f"{text}: {_short(old)} → {_short(new)}"
+    return f"{text}: {_clip(old)} → {_clip(new)}" if old is not None and new is not None else text
+
+
+def _short(digest: str) -> str:
+    return digest if digest.startswith("mode ") else digest[:12]
+
+
+def short_why(record: dict[str, Any]) -> str:
+    """Why, in one line: the first root and how many more there are."""
+    if record["state"] in (CACHED, SKIPPED):
+        return ""
+    if record["first"]:
+        return "never built"
+    if record["why"]:
+        return str(record["why"])
+    if not record["reasons"]:
+        return "its inputs may change" if record["state"] == MAY_RUN else ""
+    found = list(roots(record["reasons"]))
+    chain, root = found[0]
+    text = "".join(f"{name}: " for name in chain) + reason_line(root)
+    return text + (f" (and {len(found) - 1} more)" if len(found) > 1 else "")
+
+
+def explanation(records: Iterable[dict[str, Any]], now: float | None = None) -> list[str]:
+    """Every action, its state and every reason, as an indented text."""
+    lines = []
+    for record in records:
+        head = f"{record['action']}: {record['state']}"
+        if record["state"] in (CACHED, RESTORED) and "from" in record:
+            ago = _ago((now or time.time()) - record["from"]["at"])
+            head += f" (made {ago} ago; saved {record['saved']:.2f} s)"
+        elif record["state"] == RAN:
+            head += f" in {record['seconds']:.2f} s"
+        if record["first"]:
+            head += ", because it was never built"
+        elif record["why"]:
+            head += f", because {record['why']}"
+        elif record["state"] == MAY_RUN:
+            head += ", because its inputs may change"
+        lines.append(head)
+        lines.extend(_because(record["reasons"], 1, record["state"]))
+    return lines
+
+
+def _because(reasons: list[dict[str, Any]], depth: int, state: str) -> list[str]:
+    word = "because" if state not in (CACHED, RESTORED) else "seen before, though"
+    lines = []
+    for reason in reasons:
+        if reason["kind"] == "input" and reason.get("because"):
+            lines.append(f"{'  ' * depth}{word} {reason['action']} changed")
+            lines.extend(_because(reason["because"], depth + 1, state))
+        else:
+            lines.append(f"{'  ' * depth}{word} {reason_line(reason)}")
+            if reason.get("diff"):
+                lines.extend(f"{'  ' * (depth + 1)}{line}" for line in reason["diff"].splitlines())
+    return lines
+
+
+def _ago(seconds: float) -> str:
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"
+
+
+def summary_line(numbers: dict[str, Any]) -> str:
+    parts = [f"{numbers['ran']} ran", f"{numbers['cached']} cached"]
+    parts.extend(f"{numbers[name]} {name}" for name in ("restored", "failed", "skipped") if numbers[name])
+    line = f"{numbers['steps']} steps: {', '.join(parts)} · {numbers['seconds']:.2f} s"
+    return line + (f" · saved {numbers['saved']:.1f} s" if numbers["saved"] >= 0.05 else "")
+
+
+# Progress
+
+
+class Plain:
+    """A line when a step starts to take long, and one when it ends."""
+
+    def __init__(self, quiet: bool = False, verbose: bool = False):
+        self.quiet = quiet
+        self.verbose = verbose
+        self._width = 12
+        self._last: dict[str, float] = {}
+
+    def planned(self, actions: list[Action]) -> None:
+        self._width = max((len(action.id) for action in actions), default=12)
+
+    def started(self, action: Action) -> None:
+        if self.verbose and not self.quiet:
+            say(f"  {action.id:<{self._width}}  starts")
+
+    def moved(self, action: str, text: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if not self.quiet and now - self._last.setdefault(action, now) > _PATIENCE:
+            part = f" {100 * done // total} %" if total else ""
+            say(f"  {action:<{self._width}}  {text}{part}")
+            self._last[action] = now
+
+    def ended(self, outcome: Outcome) -> None:
+        pass
+
+    def said(self, text: str) -> None:
+        if self.verbose and not self.quiet:
+            say(text)
+
+    def close(self) -> None:
+        pass
+
+
+class Json(Plain):
+    """One JSON object a line on stderr, for machines."""
+
+    def _emit(self, **data: Any) -> None:
+        say(json.dumps(data, ensure_ascii=False))
+
+    def planned(self, actions: list[Action]) -> None:
+        self._emit(event="planned", actions=[action.id for action in actions])
+
+    def started(self, action: Action) -> None:
+        self._emit(event="started", action=action.id)
+
+    def moved(self, action: str, text: str, done: int, total: int) -> None:
+        self._emit(event="moved", action=action, text=text, done=done, total=total)
+
+    def ended(self, outcome: Outcome) -> None:
+        self._emit(event="ended", action=outcome.action.id, state=outcome.state, seconds=round(outcome.seconds, 4))
+
+    def said(self, text: str) -> None:
+        self._emit(event="said", text=text)
+
+
+class Live(Plain):
+    """What runs now, redrawn in place on a terminal."""
+
+    def __init__(self, verbose: bool = False):
+        super().__init__(False, verbose)
+        from rich.console import Console
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            TextColumn("{task.fields[text]}", style="dim"),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._tasks: dict[str, Any] = {}
+        self._progress.start()
+
+    def started(self, action: Action) -> None:
+        self._tasks[action.id] = self._progress.add_task(action.id, total=None, text="")
+
+    def moved(self, action: str, text: str, done: int, total: int) -> None:
+        if action in self._tasks:
+            part = f" {100 * done // total} %" if total else ""
+            self._progress.update(self._tasks[action], text=text + part)
+
+    def ended(self, outcome: Outcome) -> None:
+        task = self._tasks.pop(outcome.action.id, None)
+        if task is not None:
+            self._progress.remove_task(task)
+
+    def said(self, text: str) -> None:
+        if self.verbose:
+            self._progress.console.print(text, style="dim", markup=False, highlight=False)
+
+    def close(self) -> None:
+        self._progress.stop()
+
+
+def progress_for(kind: str, quiet: bool, verbose: bool) -> Plain:
+    """The display that `--progress KIND` means; `auto` is live on a terminal."""
+    if kind == "json":
+        return Json()
+    if not quiet and (kind == "tty" or (kind == "auto" and sys.stderr.isatty())):
+        return Live(verbose)
+    return Plain(quiet, verbose)
+
+
+def step_lines(records: Iterable[dict[str, Any]]) -> list[str]:
+    """One line a step: its state, its time and why."""
+    records = list(records)
+    width = max((len(record["action"]) for record in records), default=0)
+    lines = []
+    for record in records:
+        took = f"{record['seconds']:7.2f} s" if record["state"] in (RAN, FAILED) else " " * 9
+        lines.append(f"  {record['action']:<{width}}  {record['state']:<8} {took}  {short_why(record)}".rstrip())
+    return lines

@@ -1,0 +1,361 @@
+"""A project: one bentofile in its context, and all that it gives the rules bound to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any
+
+from .bento.bentofile import Bentofile
+from .bento.library import home
+from .bento.memo import Memo
+from .bento.models import ModelStore
+from .bento.tag import Tag
+from .engine import tree as trees
+from .engine.digest import Digest, of_bytes, of_value
+from .engine.fact import ABSENT, Fact
+from .engine.fresh import Watch, mac
+from .engine.rule import Tool
+from .engine.stat_index import StatIndex, write_atomically
+from .engine.trace import ActionCache
+from .engine.tree import LINK, Entry, Tree
+from .errors import StepError, UsageError
+from .service.facts import ServiceFacts
+from .service.interpreter import Interpreter, choose, watched
+from .service.look import Looked, look
+from .service.packages import Packages
+from .toolchain import find_tool
+from .workspace import Settings
+
+_RUNNER_UNTIL = (1, 2)
+
+
+class Project:
+    """The Binding of one bentofile. What it asks of the machine, it tells to `watch`, for fresh."""
+
+    def __init__(
+        self,
+        label: str,
+        bentofile: Bentofile,
+        context: str,
+        settings: Settings,
+        cache: ActionCache,
+        key: bytes,
+        watch: Watch,
+        moved: Callable[[str, str, int, int], None],
+    ):
+        self.label = label
+        self.bentofile = bentofile
+        self.context = os.path.realpath(context)
+        self.settings = settings
+        self.watch = watch
+        self._cache = cache
+        self._key = key
+        self._lock = threading.RLock()
+        self.origin = of_value([self.context, os.path.realpath(bentofile.path)])[:16]
+        self.index = StatIndex(
+            settings.state("projects", self.origin, "stat.json"),
+            lambda path, done, total: moved(label, f"hashes {os.path.basename(path)}", done, total),
+        )
+        self._sources: dict[str, tuple[Tree, Digest]] = {}
+        self._paths: dict[str, tuple[str, str | None]] = {}
+        self._resolve_anew = settings.upgrade == ("*",)
+        self.remarks: list[Any] = list(bentofile.remarks)
+        watch.path(bentofile.path)
+        watch.path(os.path.dirname(bentofile.path))
+
+    # parameters
+
+    def param(self, name: str) -> Any:
+        own = {
+            "name": self.settings.name,
+            "build.version": self.settings.version,
+            "lock.locker": self.settings.locker,
+            "lock.upgrade": list(self.settings.upgrade),
+        }
+        if own.get(name) is not None or name.startswith(("build.", "lock.")):
+            return own.get(name)
+        if name == "labels":
+            return {**(self.bentofile.values["labels"] or {}), **self.settings.labels}
+        return self.bentofile.values[name]
+
+    def place(self, name: str) -> str | None:
+        return self.bentofile.place(name)
+
+    def secret(self, name: str) -> bool:
+        return name == "envs"  # their values may be credentials
+
+    # oracles
+
+    def oracle(self, name: str) -> Any:
+        if name == "python.version":
+            return self.interpreter.python_version
+        if name == "bentoml.version":
+            return self.interpreter.bentoml
+        if name == "generation":
+            version = tuple(int(part) for part in (self.interpreter.bentoml or "0.0").split(".")[:2])
+            return "runner" if version < _RUNNER_UNTIL else "class"
+        if name == "arch":
+            return {"arm64": "aarch64", "AMD64": "x86_64"}.get(self.interpreter.machine, self.interpreter.machine)
+        if name == "source_date_epoch":
+            return self.settings.env.get("SOURCE_DATE_EPOCH")
+        raise KeyError(name)
+
+    @cached_property
+    def interpreter(self) -> Interpreter:
+        found = choose(self.settings.python, self.context, self.settings.env, self.settings.state("interpreters"))
+        for path in watched(found):
+            self.watch.path(path)
+        return found
+
+    @cached_property
+    def packages(self) -> Packages:
+        return Packages(self.interpreter.site, self.settings.state("interpreters"))
+
+    def tool(self, name: str) -> Tool:
+        with self._lock:
+            return find_tool(name)
+
+    # facts
+
+    @cached_property
+    def home(self) -> str:
+        return home(self.settings.env)
+
+    @cached_property
+    def models(self) -> ModelStore:
+        return ModelStore(self.home)
+
+    @property
+    def facts(self) -> Project:
+        return self
+
+    def ask(self, kind: str, name: str) -> Fact:
+        with self._lock:
+            if kind == "model_tag":
+                return self._model_tag(name)
+            if kind == "model":
+                return self._model(Tag.parse(name))
+            if kind == "hf":
+                pinned = self.revisions.get(name)
+                return ABSENT if pinned is None or self._resolve_anew else Fact(pinned, pinned)
+            if kind == "env":
+                self.watch.variable(name, self.settings.env.get(name))
+            return self._service_facts.ask(kind, name)
+
+    @cached_property
+    def _service_facts(self) -> ServiceFacts:
+        return ServiceFacts(
+            self.roots,
+            self.interpreter.site,
+            self.packages,
+            lambda path: self.index.digest(path).sha256,
+            lambda text: mac(self._key, text),
+            self.watch.path,
+            self.settings.env,
+        )
+
+    @cached_property
+    def roots(self) -> dict[str, str]:
+        roots = {"ctx": self.context, "home": os.path.realpath(self.home)}
+        return roots | {f"path{index}": path for index, path in enumerate(self.interpreter.paths)}
+
+    def _model_tag(self, text: str) -> Fact:
+        tag = Tag.parse(text)
+        self.watch.path(os.path.join(self.models.root, tag.name))
+        if tag.version in (None, "latest"):
+            self.watch.path(self.models.latest_file(tag.name))
+        found = self.models.resolve(tag)
+        return ABSENT if found is None else Fact(str(found), str(found))
+
+    def _model(self, tag: Tag) -> Fact:
+        if not os.path.isdir(self.models.directory(tag)):
+            self.watch.path(self.models.directory(tag))
+            return ABSENT
+        for path in self.models.directories(tag):
+            self.watch.path(path)
+
+        def digest(path: str) -> Digest:
+            st = os.stat(path)
+            self.watch.path(path, st)
+            return self.index.digest(path, st)
+
+        return Fact(self.models.digest(tag, digest))
+
+    # sources
+
+    def source(self, name: str) -> tuple[Tree, Digest]:
+        with self._lock:
+            if name not in self._sources:
+                self._sources[name] = self._packed()
+            return self._sources[name]
+
+    def _packed(self) -> tuple[Tree, Digest]:
+        from .bento.selection import select
+
+        asked_at = time.time_ns()
+        memo_file = self.settings.state("projects", self.origin, "selection.json")
+        values = self.bentofile.values
+        memo = _read_memo(memo_file)
+        include = values["include"] if values["include"] is not None else ["*"]
+        exclude = values["exclude"] or []
+        cache = os.path.realpath(self.settings.cache)
+        selection = select(self.context, include, exclude, never=(os.path.realpath(self.home), cache), memo=memo)
+        tree: dict[str, Entry] = {}
+        digest = self.index.digest
+        paths, stats = [], []
+        for packed in selection.files:
+            if packed.mode == LINK:
+                tree[packed.path] = Entry(of_bytes(os.fsencode(packed.link or "")), LINK)
+                self._paths[packed.path] = ("", packed.link)
+                continue
+            try:
+                tree[packed.path] = Entry(digest(packed.source, packed.stat), packed.mode)
+            except OSError as error:
+                raise StepError(f"{packed.path} cannot be read: {error.strerror}.", hint="Exclude it?") from error
+            self._paths[packed.path] = (packed.source, None)
+            paths.append(packed.source)
+            stats.append(packed.stat)
+        self.watch.many(paths, stats, asked_at)
+        directories = [path for path, _ in selection.directories]
+        self.watch.many(directories, [st for _, st in selection.directories], asked_at)
+        for path, st in selection.ignore_files:
+            self.watch.path(path, st)
+        self._remark_unmatched(selection.unmatched)
+        if memo is None or selection.memo.to_json() != memo.to_json():
+            write_atomically(memo_file, json.dumps(selection.memo.to_json()).encode())
+        return tree, of_bytes(trees.dump(tree))
+
+    def _remark_unmatched(self, unmatched: list[tuple[str, int]]) -> None:
+        from .bento.bentofile import Remark
+
+        said = {remark.place for remark in self.bentofile.remarks}
+        for field, index in unmatched:
+            place = self.bentofile.place(f"{field}[{index}]")
+            if self.bentofile.values[field] and place not in said:
+                pattern = self.bentofile.values[field][index]
+                self.remarks.append(
+                    Remark(
+                        f"The {field} pattern {pattern!r} matches no file.",
+                        place,
+                        "Patterns are gitignore patterns, relative to the build context.",
+                    )
+                )
+
+    def fetch(self, name: str, path: str) -> str:
+        source, link = self._paths[path]
+        if link is None:
+            return source
+        return os.path.join(self.context, path)
+
+    # the machine
+
+    def host(self, name: str) -> Any:
+        """Ways to the machine that no key holds; see rule.Context.host."""
+        match name:
+            case "installed":
+                return self.packages.versions
+            case "python":
+                return self.interpreter.path
+            case "read":
+                return self._read
+            case "look":
+                return self._look
+            case "changed":
+                return self._changed
+            case "owner":
+                return self.packages.owner
+            case "model_info":
+                return lambda tag: self.models.info(Tag.parse(tag))
+            case "model_names":
+                return self.models.names
+            case "first_built":
+                return self._first_built
+            case "env":
+                return self.settings.env
+        raise KeyError(name)
+
+    def _read(self, name: str) -> bytes:
+        root, _, path = name.partition("/")
+        with open(os.path.join(self.roots[root], path), "rb") as file:
+            return file.read()
+
+    def _look(self, service: str, aliases: Mapping[str, str], workdir: str) -> Looked:
+        looked = look(
+            self.interpreter,
+            self.context,
+            self.home,
+            service,
+            aliases=aliases,
+            hf_revisions={} if self._resolve_anew else self.revisions,
+            timeout=self.settings.import_timeout,
+            env=self.settings.env,
+            workdir=workdir,
+        )
+        self._resolve_anew = False
+        found = looked.result.get("hf_revisions") or {}
+        if any(self.revisions.get(name) != commit for name, commit in found.items()):
+            self.revisions.update(found)
+            write_atomically(self._revisions_file, json.dumps(self.revisions).encode())
+        return looked
+
+    def _changed(self, seen: Mapping[str, list[int]]) -> str | None:
+        """The first file that is not as it was when the service saw it ([size, mtime in ns])."""
+        for name, (size, mtime) in seen.items():
+            try:
+                st = os.stat(self._service_facts.path(name))
+            except OSError:
+                return name
+            if (st.st_size, st.st_mtime_ns) != (size, mtime):
+                return name
+        return None
+
+    @property
+    def _revisions_file(self) -> str:
+        return self.settings.state("projects", self.origin, "hf_revisions.json")
+
+    @cached_property
+    def revisions(self) -> dict[str, str]:
+        """The commits that HuggingFaceModels were resolved to: kept until `--upgrade`."""
+        try:
+            with open(self._revisions_file, encoding="utf-8") as file:
+                data = json.load(file)
+            return {str(k): str(v) for k, v in data.items()}
+        except (OSError, ValueError, AttributeError):
+            return {}
+
+    def _first_built(self, digest: str, source_date_epoch: str | None) -> str:
+        """creation_time: SOURCE_DATE_EPOCH, else when this content was first built here (ISO, UTC)."""
+        import datetime
+
+        utc = datetime.timezone.utc
+        if source_date_epoch:
+            try:
+                return datetime.datetime.fromtimestamp(int(source_date_epoch), utc).isoformat(timespec="microseconds")
+            except (ValueError, OverflowError, OSError):
+                raise UsageError(
+                    f"SOURCE_DATE_EPOCH is {source_date_epoch!r}, which is no number of seconds.",
+                    hint="For a repository: SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)",
+                ) from None
+        name = f"first/{digest}"
+        known = self._cache.read(name)
+        if isinstance(known, str):
+            return known
+        now = datetime.datetime.now(utc).isoformat(timespec="microseconds")
+        self._cache.write(name, now)
+        return now
+
+    def save(self) -> None:
+        self.index.save()
+
+
+def _read_memo(path: str) -> Memo | None:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return Memo.from_json(json.load(file))
+    except (OSError, ValueError):
+        return None

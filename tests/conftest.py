@@ -1,0 +1,99 @@
+"""Fixtures: a clean environment, and real interpreters with a real bentoml of each generation."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# What a developer's machine may set and a test must not see.
+_FOREIGN = (
+    "PIP_FIND_LINKS",
+    "PIP_EXTRA_INDEX_URL",
+    "PIP_CONFIG_FILE",
+    "PYTHONDONTWRITEBYTECODE",
+    "PYTHONPATH",
+    "VIRTUAL_ENV",
+)
+ROOT = Path(__file__).resolve().parent.parent
+
+RUNNER = ["bentoml==1.1.11", "setuptools<81", "click<8.3", "scikit-learn"]
+CLASS = ["bentoml>=1.4,<2", "scikit-learn"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name in list(os.environ):
+        if name in _FOREIGN or name.startswith(("BENTOML_", "BENTOMAKE_")):
+            if not name.startswith("BENTOMAKE_TEST_"):
+                del os.environ[name]
+    os.environ["BENTOML_DO_NOT_TRACK"] = "True"
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Each test has its own $BENTOML_HOME and its own cache."""
+    home = tmp_path / "home-of-bentoml"
+    monkeypatch.setenv("BENTOML_HOME", str(home))
+    monkeypatch.setenv("BENTOMAKE_CACHE_DIR", str(tmp_path / "cache-of-bentomake"))
+    yield home
+
+
+def _uv() -> str:
+    import uv
+
+    return uv.find_uv_bin()
+
+
+def _environment(name: str, version: str, requirements: list[str]) -> str:
+    """A virtual environment that is made once and kept beside the others of this user; its Python's path."""
+    given = os.environ.get(f"BENTOMAKE_TEST_{name}")
+    if given:
+        return given
+    base = Path(os.environ.get("BENTOMAKE_TEST_ENVS") or Path(tempfile.gettempdir()) / f"bentomake-test-{os.getuid()}")
+    base.mkdir(parents=True, exist_ok=True)
+    python = base / name / "bin" / "python"
+    with open(base / f"{name}.lock", "w") as lock:  # several pytest workers may want it at once
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = base / name / "complete"
+        if not done.exists() or done.read_text() != repr(requirements):
+            shutil.rmtree(base / name, ignore_errors=True)
+            uv = _uv()
+            found = _interpreter(version)
+            subprocess.run([uv, "venv", "-q", "--no-python-downloads", "--python", found, str(base / name)], check=True)
+            subprocess.run(
+                [uv, "pip", "install", "-q", "--python", str(python), "--compile-bytecode", *requirements], check=True
+            )
+            done.write_text(repr(requirements))
+    return str(python)
+
+
+def _interpreter(version: str) -> str:
+    """A Python of that version: this one, or one on the PATH that works."""
+    if f"{sys.version_info.major}.{sys.version_info.minor}" == version:
+        return sys.executable
+    for directory in [*os.environ["PATH"].split(os.pathsep), "/usr/bin", "/usr/local/bin"]:
+        candidate = os.path.join(directory, f"python{version}")
+        if os.access(candidate, os.X_OK):
+            asked = [candidate, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
+            if subprocess.run(asked, capture_output=True, text=True).stdout.strip() == version:
+                return candidate
+    pytest.fail(f"these tests need a Python {version} (BENTOMAKE_TEST_PY11 can name one with bentoml 1.1.11)")
+
+
+@pytest.fixture(scope="session")
+def bentoml11() -> str:
+    """A Python 3.11 with bentoml 1.1.11 and scikit-learn."""
+    return _environment("PY11", "3.11", RUNNER)
+
+
+@pytest.fixture(scope="session")
+def bentoml14() -> str:
+    """A Python 3.11 with the newest bentoml 1.4 and scikit-learn."""
+    return _environment("PY14", "3.11", CLASS)
