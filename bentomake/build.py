@@ -7,7 +7,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import __version__
@@ -17,6 +17,7 @@ from .bento.tag import Tag
 from .engine import graph
 from .engine.action import CACHED, FAILED, RAN, RESTORED, SKIPPED, Action, Outcome
 from .engine.code import CodeIdentity
+from .engine.collect import in_use
 from .engine.content_store import ContentStore
 from .engine.explain import explain
 from .engine.fresh import Watch, read_key
@@ -87,7 +88,7 @@ class Session:
             # Nothing is remembered, but the build works.
             self.temporary = tempfile.TemporaryDirectory(prefix="bentomake-")
             self.notes.append(f"The cache {cache} cannot be used ({error}); this build remembers nothing.")
-            object.__setattr__(settings, "env", {**settings.env, "BENTOMAKE_CACHE_DIR": self.temporary.name})
+            self.settings = replace(settings, env={**settings.env, "BENTOMAKE_CACHE_DIR": self.temporary.name})
             self._open(self.temporary.name)
 
     def _open(self, cache: str) -> None:
@@ -204,6 +205,11 @@ def run(
     dry: bool = False,
 ) -> Result:
     """Build the goals, or only plan them (`dry`); errors of steps are in the result, errors of usage are raised."""
+    with in_use(session.settings.cache):
+        return _run(goals, session, progress, dry)
+
+
+def _run(goals: Sequence[Goal], session: Session, progress: Progress, dry: bool) -> Result:
     began = time.monotonic()
     settings = session.settings
     found, wanted = projects(goals, session, progress)

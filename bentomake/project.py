@@ -143,9 +143,12 @@ class Project:
             if kind == "hf":
                 pinned = self.revisions.get(name)
                 return ABSENT if pinned is None or self._resolve_anew else Fact(pinned, pinned)
+            fact = self._service_facts.ask(kind, name)
             if kind == "env":
-                self.watch.variable(name, self.settings.env.get(name))
-            return self._service_facts.ask(kind, name)
+                value = self.settings.env.get(name)
+                self.watch.variable(name, value)
+                return fact._replace(value=value)
+            return fact
 
     @cached_property
     def _service_facts(self) -> ServiceFacts:

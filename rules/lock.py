@@ -60,7 +60,7 @@ def lock(ctx: Context) -> Mapping[str, Produced]:
     """
     classes = ctx.oracle("generation") == "class"
     files = ctx.input("requirements")
-    if not _wanted(ctx, classes):
+    if ctx.param("python.lock_packages") is False:
         asked = "env/python/requirements.in"
         return {"env/python/requirements.txt": files.text(asked)} if classes and asked in files else {}
 
@@ -87,12 +87,6 @@ def lock(ctx: Context) -> Mapping[str, Produced]:
         ctx.forget("--upgrade asks the package index anew each time")
     text = "\n".join([*given.options.lines(), *sorted(locked.values())]) + "\n"
     return {f"env/python/requirements{'' if classes else '.lock'}.txt": text}
-
-
-def _wanted(ctx: Context, classes: bool) -> bool:
-    """As in bentoml: unless it is said, 1.0 and 1.1 do not lock a requirements_txt, later ones always lock."""
-    said = ctx.param("python.lock_packages")
-    return bool(said) if said is not None else classes or not ctx.param("python.requirements_txt")
 
 
 def _given(ctx: Context, classes: bool) -> pins.Requirements:

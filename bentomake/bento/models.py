@@ -63,7 +63,7 @@ class ModelStore:
     def files(self, tag: Tag) -> list[str]:
         """The paths of a model's files, relative to its directory, sorted."""
         top = self.directory(tag)
-        found = []
+        found: list[str] = []
         for root, directories, names in os.walk(top, followlinks=True):
             directories.sort()
             found.extend(os.path.relpath(os.path.join(root, name), top) for name in names)

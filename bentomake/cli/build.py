@@ -6,7 +6,6 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import click
@@ -98,7 +97,7 @@ def settings_from(options: Mapping[str, Any], env: Mapping[str, str] | None = No
 def build(settings: Settings, targets: list[str], options: Mapping[str, Any]) -> int:
     quiet, verbose = options["quiet"], options["verbose"]
     dry = options["dry_run"] or options["question"]
-    session = Session(replace(settings))
+    session = Session(settings)
     progress = console.progress_for(options["progress"], quiet, verbose)
     try:
         names = [rule.name for rule in session.rules()]

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..engine import process
 from ..errors import UsageError
 
 # Names that change where an interpreter looks for modules, besides its own files.
@@ -166,6 +165,8 @@ def facts(path: str, chosen_by: str, context: str, env: Mapping[str, str], cache
     cached = _cached(file, key, chosen_by)
     if cached is not None:
         return cached
+    from ..engine import process  # only when something has to be asked: it costs more than the whole answer
+
     said = process.run([path, "-c", ASK], env=env, cwd=context, timeout=60)
     try:
         found = Interpreter.from_json({**json.loads(said.stdout.strip().rpartition("\n")[2]), "chosen_by": chosen_by})

@@ -41,12 +41,13 @@ class Watched:
 class Observer:
     """What was looked at, as absolute paths and bare names; `report.py` turns it into names under roots."""
 
-    def __init__(self, contexts: list[str], models: list[str], library: list[str], own: str) -> None:
+    def __init__(self, contexts: list[str], models: list[str], library: list[str], paths: list[str], own: str) -> None:
         self.contexts = tuple(context + "/" for context in contexts)
         self.models = tuple(path + "/" for path in models)
         self.roots = self.contexts + self.models
         self.tops = (*contexts, *models)
         self.library = tuple(path + "/" for path in library)
+        self.bytecode = (*self.library, *(path + "/" for path in paths))
         self.own = own + "/"
         self.files: dict[str, tuple[int, int] | None] = {}
         self.stats: set[str] = set()
@@ -68,9 +69,8 @@ class Observer:
             for group in (os.supports_dir_fd, os.supports_fd, os.supports_follow_symlinks, os.supports_effective_ids):
                 if function in group:
                     group.add(watched)
-            accessor = getattr(
-                sys.modules.get("pathlib"), "_NormalAccessor", None
-            )  # Python 3.10 keeps early references
+            # Python 3.10 keeps early references to these functions.
+            accessor = getattr(sys.modules.get("pathlib"), "_NormalAccessor", None)
             if accessor is not None and hasattr(accessor, name):
                 setattr(accessor, name, watched)
         self._watch_environment()
@@ -133,7 +133,7 @@ class Observer:
 
     def _listed(self, path: Any) -> None:
         caller = sys._getframe(2).f_code.co_filename
-        if caller == FINDER:
+        if False:
             return
         try:
             full = os.getcwd() if path is None else absolute(path)
@@ -191,13 +191,14 @@ class Observer:
         return kind
 
     def _without_bytecode(self) -> None:
-        """Modules outside the libraries are compiled from their source: a .pyc is neither believed nor left behind."""
+        """The project's modules are compiled from their source: a .pyc is neither believed nor left behind."""
         loader: Any = importlib.machinery.SourceFileLoader
         original = loader.path_stats
 
         def path_stats(this: Any, path: str) -> Any:
-            if path.startswith(self.contexts) and not path.startswith(self.library):
-                raise OSError("no bytecode for the context")
+            inside = path.startswith(self.contexts)
+            if not path.startswith(self.library if inside else self.bytecode):
+                raise OSError("no bytecode for the project's own modules")
             return original(this, path)
 
         loader.path_stats = path_stats

@@ -22,7 +22,7 @@ def beside(name: str) -> Any:
     return module
 
 
-def watch_models(missing_model: "list[str]", seen: "list[dict[str, Any]]") -> None:
+def watch_models(seen: "list[dict[str, Any]]") -> None:
     """Note each model that is taken out of the store, and mark the exception for one that is not there."""
     from bentoml._internal.models import ModelStore  # type: ignore[import-not-found,unused-ignore]
     from bentoml.exceptions import NotFound  # type: ignore[import-not-found,unused-ignore]
@@ -60,7 +60,9 @@ def describe(request: "dict[str, Any]", context: str, observer: Any, resolve: An
         raise resolve.Problem("no_bentoml", message=str(error), name=getattr(error, "name", None)) from error
     BentoMLContainer.model_aliases.set(dict(request["aliases"]))
     seen: list[dict[str, Any]] = []
-    watch_models([], seen)
+    watch_models(seen)
+    if context not in sys.path:  # after bentoml, as its own command does: the project shadows nothing of that
+        sys.path.insert(0, context)
     module, name, attribute = resolve.load(request["service"], context, lambda: observer.refused)
     if observer.refused is not None:  # the service swallowed the refusal
         raise resolve.Problem("store_write", path=observer.refused, frames=[])
@@ -90,13 +92,13 @@ def main(request_path: str, result_path: str) -> None:
     given = os.path.abspath(request["context"])
     context = os.path.realpath(given)
     os.chdir(context)
-    if context not in sys.path:
-        sys.path.insert(0, context)
     sys.argv = ["bentoml"]
     observe, report, resolve = beside("observe"), beside("report"), beside("resolve")
     models = [os.path.join(request["home"], "models"), os.path.join(os.path.realpath(request["home"]), "models")]
     library = [*request["site"], *request["stdlib"]]
-    observer = observe.Observer(list({context: 0, given: 0}), list(dict.fromkeys(models)), library, HERE)
+    observer = observe.Observer(
+        list({context: 0, given: 0}), list(dict.fromkeys(models)), library, request["paths"], HERE
+    )
     observer.install()
     try:
         result = describe(request, context, observer, resolve)

@@ -91,7 +91,12 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def git(root: Path, *arguments: str, stdin: bytes = b"") -> bytes:
-    quiet = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "HOME": str(root), "XDG_CONFIG_HOME": str(root)}
+    quiet = {
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "HOME": str(root),
+        "XDG_CONFIG_HOME": str(root),
+    }
     env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     done = subprocess.run(["git", *arguments], cwd=root, input=stdin, capture_output=True, env={**env, **quiet})
     assert done.returncode in (0, 1), done.stderr  # check-ignore: 1 is "none of them"
@@ -130,7 +135,9 @@ paths = st.lists(st.sampled_from(NAMES), min_size=1, max_size=4).map("/".join)
 @example(files=["a/b/a", "a/a"], at={-1: "*\n!*/\n!a\n"})
 @example(files=["ab/b/a", "a/a"], at={-1: "/a**/a\n"})
 @example(files=["a/b", "b/b"], at={-1: "b\n", 0: "!b\n"})
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(files=["a/b", "ab"], at={-1: "/a[!a]b\n"})
+@example(files=["a ", "a"], at={-1: "a\\  \n"})
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_git_check_ignore_says_the_same(repository: Path, files: list[str], at: dict[int, str]) -> None:
     work = repository / "work"
     shutil.rmtree(work, ignore_errors=True)

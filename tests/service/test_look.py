@@ -161,7 +161,13 @@ def test_a_legacy_service_under_the_new_bentoml_and_an_image(classes: Generation
     assert with_image["image"]["python_requirements"] == "attrs\n"
 
 
-SMALL = "import bentoml\n@bentoml.service\nclass {name}:\n    @bentoml.api\n    def f(self, x: int) -> int:\n        return x\n"
+SMALL = """import bentoml
+@bentoml.service
+class {name}:
+    @bentoml.api
+    def f(self, x: int) -> int:
+        return x
+"""
 
 
 @pytest.mark.parametrize(

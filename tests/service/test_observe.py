@@ -17,12 +17,14 @@ import bentomake.service as room
 DRIVER = """
 import json, os, sys, sysconfig, site
 from types import ModuleType
-where, context, home, module = sys.argv[1:]
+where, context, home, module, *paths = sys.argv[1:]
 def beside(name):
     made = ModuleType(name)
     exec(compile(open(f"{where}/{name}.py").read(), f"{where}/{name}.py", "exec"), made.__dict__)
     return made
 sys.path.pop(0)
+if "EARLY" in os.environ:
+    __import__(os.environ["EARLY"])
 os.chdir(context)
 context = os.getcwd()
 sys.path.insert(0, context)
@@ -31,10 +33,11 @@ request = {
     "home": home,
     "site": [path for path in sys.path if "site-packages" in path or "dist-packages" in path],
     "stdlib": [path for path in sys.path[1:] if "-packages" not in path],
-    "paths": [],
+    "paths": paths,
 }
-observer = observe.Observer([context], [home + "/models"], request["site"] + request["stdlib"], where)
+observer = observe.Observer([context], [home + "/models"], request["site"] + request["stdlib"], paths, where)
 observer.install()
+sys.path += paths
 sys.stdout, out = sys.stderr, sys.stdout
 try:
     __import__(module)
@@ -45,9 +48,18 @@ out.write(json.dumps({**made, "refused": observer.refused}))
 """
 
 
-def observe(context: Path, home: Path, module: str, **env: str) -> dict[str, object]:
+def observe(context: Path, home: Path, module: str, *paths: Path, **env: str) -> dict[str, object]:
     ran = subprocess.run(
-        [sys.executable, "-c", DRIVER, str(Path(room.__file__).parent), str(context), str(home), module],
+        [
+            sys.executable,
+            "-c",
+            DRIVER,
+            str(Path(room.__file__).parent),
+            str(context),
+            str(home),
+            module,
+            *map(str, paths),
+        ],
         env={**{key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}, **env},
         capture_output=True,
         text=True,
@@ -125,6 +137,29 @@ def test_stale_bytecode_of_the_context_is_not_believed(tmp_path: Path) -> None:
     observe(context, tmp_path / "home", "old")
     assert (context / "two.txt").exists()
     assert not (context / "one.txt").exists()
+
+
+def test_modules_of_other_places_on_the_path_have_names_of_their_own(tmp_path: Path) -> None:
+    """An editable install, a PYTHONPATH entry: named by its place in the path, in no checkout's own terms."""
+    other, third = tmp_path / "other", tmp_path / "third"
+    projects.write(other, {"tool/__init__.py": "import tool.part\n", "tool/part.py": "open(__file__).close()\n"})
+    projects.write(third, {"unused.py": ""})
+    context = projects.write(tmp_path / "p", {"reads.py": "import tool\n"})
+    found = observe(context, tmp_path / "home", "reads", third, other)
+    assert projects.names(found["looked_at"], "file") == {
+        "ctx/reads.py",
+        "path1/tool/__init__.py",
+        "path1/tool/part.py",
+    }
+    assert {"ctx:tool", "path0:tool", "path1:tool", "path1/tool:part"} <= projects.names(found["looked_at"], "import")
+    assert not list(context.rglob("__pycache__"))
+
+
+def test_references_that_pathlib_took_early_are_seen_too(tmp_path: Path) -> None:
+    text = "import pathlib\nassert pathlib.Path('there').exists()\npathlib.Path('gone').is_symlink()\n"
+    context = projects.write(tmp_path / "p", {"reads.py": text, "there": ""})
+    found = observe(context, tmp_path / "home", "reads", EARLY="pathlib")
+    assert projects.names(found["looked_at"], "stat") >= {"ctx/there", "ctx/gone"}
 
 
 def test_environments_git_and_bytecode_below_the_context_do_not_count(tmp_path: Path) -> None:

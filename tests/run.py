@@ -1,0 +1,49 @@
+"""Run the tests on a machine that has only Python and pip: `python3 tests/run.py [PYTEST ARGUMENT…]`.
+
+Makes an environment, builds the wheel, installs it there and tests it: what is tested is what is shipped.
+`--editable` tests the checkout instead.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+_FOREIGN = ("PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "VIRTUAL_ENV")
+
+
+def main(arguments: list[str]) -> int:
+    env = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
+    place = Path(env.get("BENTOMAKE_TEST_VENV") or ROOT / ".venv-tests")
+    editable = "--editable" in arguments
+    arguments = [argument for argument in arguments if argument != "--editable"]
+
+    def run(*argv: str | Path) -> None:
+        subprocess.run([str(word) for word in argv], check=True, env=env, cwd=ROOT)
+
+    python = place / "bin" / "python"
+    if not python.exists():
+        run(sys.executable, "-m", "venv", place)
+        run(python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "uv")
+    uv = place / "bin" / "uv"
+    if editable:
+        run(uv, "pip", "install", "-q", "--python", python, "-e", f"{ROOT}[dev]")
+    else:
+        wheels = place / "wheel"
+        shutil.rmtree(wheels, ignore_errors=True)
+        shutil.rmtree(ROOT / "build", ignore_errors=True)
+        run(uv, "build", "-q", "--wheel", "--python", python, "--out-dir", wheels, ROOT)
+        (wheel,) = wheels.glob("*.whl")
+        run(uv, "pip", "uninstall", "-q", "--python", python, "bentomake")
+        run(uv, "pip", "install", "-q", "--python", python, "--compile-bytecode", f"bentomake[dev] @ {wheel.as_uri()}")
+    given = arguments or ["-n", str(os.cpu_count() or 1)]
+    env["PATH"] = f"{place / 'bin'}{os.pathsep}{env['PATH']}"
+    return subprocess.run([str(place / "bin" / "pytest"), *given], env=env, cwd=ROOT, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
