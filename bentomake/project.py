@@ -28,7 +28,7 @@ from .service.facts import ServiceFacts
 from .service.interpreter import Interpreter, choose, watched
 from .service.look import Looked, look
 from .service.packages import Packages
-from .toolchain import find_tool
+from .toolchain import find_tool, tool_directory
 from .workspace import Settings
 
 _RUNNER_UNTIL = (1, 2)
@@ -74,13 +74,12 @@ class Project:
         own = {
             "name": self.settings.name,
             "build.version": self.settings.version,
+            "build.labels": dict(self.settings.labels),
             "lock.locker": self.settings.locker,
             "lock.upgrade": list(self.settings.upgrade),
         }
         if own.get(name) is not None or name.startswith(("build.", "lock.")):
             return own.get(name)
-        if name == "labels":
-            return {**(self.bentofile.values["labels"] or {}), **self.settings.labels}
         return self.bentofile.values[name]
 
     def place(self, name: str) -> str | None:
@@ -118,6 +117,7 @@ class Project:
 
     def tool(self, name: str) -> Tool:
         with self._lock:
+            self.watch.path(tool_directory(name))
             return find_tool(name)
 
     # facts

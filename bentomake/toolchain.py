@@ -9,25 +9,32 @@ from functools import cache
 from .engine.rule import Tool
 from .errors import UsageError
 
+_DISTRIBUTIONS = {"uv": "uv", "pip-compile": "pip-tools"}
+
 
 @cache
 def find_tool(name: str) -> Tool:
     """A tool by its name; UsageError for one that is not there."""
-    if name == "uv":
-        import uv
-
-        try:
-            return Tool(name, (uv.find_uv_bin(),), _version("uv"))
-        except FileNotFoundError:
-            raise UsageError("uv is not installed beside bentomake.", hint="pip install uv") from None
+    version = _metadata(name)[1]
     if name == "pip-compile":
-        return Tool(name, (sys.executable, "-m", "piptools", "compile"), _version("pip-tools"))
-    raise UsageError(f"There is no tool {name}.")
+        return Tool(name, (sys.executable, "-m", "piptools", "compile"), version)
+    import uv
+
+    try:
+        return Tool(name, (uv.find_uv_bin(),), version)
+    except FileNotFoundError:
+        raise UsageError("uv is not installed beside bentomake.", hint="pip install uv") from None
 
 
-def _version(name: str) -> str:
-    """From the name of its metadata directory: importlib.metadata would cost 20 ms."""
-    head = name.replace("-", "_") + "-"
+def tool_directory(name: str) -> str:
+    """The directory that changes when the tool is upgraded."""
+    return _metadata(name)[0]
+
+
+@cache
+def _metadata(name: str) -> tuple[str, str]:
+    """(site-packages, version), from the name of the metadata directory: importlib.metadata would cost 20 ms."""
+    head = _DISTRIBUTIONS[name].replace("-", "_") + "-"
     for directory in sys.path:
         try:
             entries = os.listdir(directory)
@@ -35,7 +42,5 @@ def _version(name: str) -> str:
             continue
         for entry in entries:
             if entry.startswith(head) and entry.endswith(".dist-info"):
-                return entry[len(head) : -len(".dist-info")]
-    import importlib.metadata
-
-    return importlib.metadata.version(name)
+                return directory, entry[len(head) : -len(".dist-info")]
+    raise UsageError(f"{name} is not installed beside bentomake.", hint=f"pip install {_DISTRIBUTIONS[name]}")

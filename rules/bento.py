@@ -12,7 +12,7 @@ from bentomake.bento.tag import Tag
 from bentomake.engine.fact import ABSENT
 from bentomake.engine.rule import Context, Produced, rule
 from bentomake.engine.tree import FILE, Entry, merge, under
-from bentomake.errors import BentofileError
+from bentomake.errors import BentofileError, StepError
 
 _IN_YAML = [
     "docker.distro",
@@ -43,8 +43,8 @@ _IN_YAML = [
 @rule(
     outputs=["bento/", "bento.json"],
     inputs=["sources", "requirements", "lock", "service", "openapi", "models", "dockerfile"],
-    params=["service", "name", "labels", "description", "envs", "args", "build.version", *_IN_YAML],
-    oracles=["python.version", "bentoml.version", "source_date_epoch"],
+    params=["service", "name", "labels", "description", "envs", "args", "build.version", "build.labels", *_IN_YAML],
+    oracles=["python.version", "bentoml.version", "generation", "source_date_epoch"],
     templates=["bento_readme.j2"],
 )
 def bento(ctx: Context) -> Mapping[str, Produced]:
@@ -52,12 +52,18 @@ def bento(ctx: Context) -> Mapping[str, Produced]:
     service = json.loads(ctx.input("service").text("service.json"))
     models = json.loads(ctx.input("models").text("models.json"))
     packed = ctx.input("sources").tree
+    if service["generation"] != ctx.oracle("generation"):
+        raise StepError(
+            f"{service['service']} is a bentoml.legacy service, which bentomake does not build yet.",
+            place=ctx.place("service"),
+            hint="Build it with bentoml 1.1, or make it a class with @bentoml.service.",
+        )
     _check_packed(ctx, service, packed)
     parts = [packed] + [ctx.input(name).tree for name in ("requirements", "lock", "openapi", "dockerfile")]
     tree = merge(parts)
 
     params = {name: ctx.param(name) for name in ("envs", "args", *_IN_YAML)}
-    params["labels"] = {**(service.get("labels") or {}), **(ctx.param("labels") or {})}
+    params["labels"] = {**(ctx.param("labels") or {}), **(service.get("labels") or {}), **ctx.param("build.labels")}
     facts = {"python": ctx.oracle("python.version"), "bentoml": ctx.oracle("bentoml.version")}
     if service["generation"] == "runner":
         info = bento_info.runner_info(params, service, models, facts)

@@ -9,7 +9,8 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from bentomake.engine.rule import Context, rule
+from bentomake.bento.package_source import Options, refuse_credentials
+from bentomake.engine.rule import Context, Produced, rule
 from bentomake.engine.tree import Entry
 from bentomake.errors import BentofileError
 
@@ -22,9 +23,6 @@ SETUP_SCRIPT = "env/docker/setup_script"
 INSTALL = "env/python/install.sh"
 VERSION = "env/python/version.txt"
 
-DISTROS = ("debian",)  # a distro is a file DISTRO.j2 beside this one, and a name here
-PIP_OPTIONS = ("index_url", "extra_index_url", "find_links", "trusted_host")  # each `--` and its name with hyphens
-
 
 @rule(
     outputs=[DOCKERFILE, ENTRYPOINT, f"({SETUP_SCRIPT})", f"({INSTALL})", f"({VERSION})"],
@@ -35,17 +33,22 @@ PIP_OPTIONS = ("index_url", "extra_index_url", "find_links", "trusted_host")  # 
         "docker.system_packages",
         "docker.setup_script",
         "docker.base_image",
-        "docker.cuda_version",
-        "docker.dockerfile_template",
         "envs",
-        *(f"python.{option}" for option in PIP_OPTIONS),
+        "python.index_url",
         "python.no_index",
+        "python.trusted_host",
+        "python.find_links",
+        "python.extra_index_url",
         "python.pip_args",
     ],
     oracles=["generation", "python.version", "bentoml.version"],
     templates=["base.j2", "debian.j2", "given.j2", "install.sh.j2", "entrypoint.sh"],
 )
-def dockerfile(ctx: Context) -> Mapping[str, str | bytes | Entry]:
+def dockerfile(ctx: Context) -> Mapping[str, Produced]:
+    """A distro is a file DISTRO.j2 beside this one; `given.j2` is for docker.base_image.
+
+    Generation "runner" installs by install.sh, which bentoml's own `containerize` runs too; "class" by one command.
+    """
     generation = ctx.oracle("generation")
     version = ctx.param("docker.python_version") or ctx.oracle("python.version")
     base_image = _one_word(ctx, "docker.base_image")
@@ -55,19 +58,23 @@ def dockerfile(ctx: Context) -> Mapping[str, str | bytes | Entry]:
         "base_image": base_image,
         "python_version": python_version,
         "system_packages": [] if base_image else _words(ctx, "docker.system_packages"),
-        "env": dict(_env(ctx)),
+        "env": dict(sorted(_env(ctx), key=lambda pair: pair[0])),  # the order in a mapping is in no key
         "setup_script": script and ("late" if _needs_sources(ctx, script) else "early"),
-        "pip_words": list(_pip_words(ctx)),
+        "pip_words": [*(_index_words(ctx) if generation == "runner" else []), *_pip_args(ctx)],
     }
-    _warn_of_what_is_ignored(ctx, base_image)
+    if base_image and ctx.param("docker.system_packages"):
+        ctx.warn(
+            "docker.system_packages are not installed: docker.base_image comes as it is.",
+            place=ctx.place("docker.system_packages"),
+        )
     known = {
         "options": options,
         "generation": generation,
-        "bento__distro": "given" if base_image else DISTROS[0],
+        "bento__distro": "given" if base_image else ctx.param("docker.distro") or "debian",
         "bentoml_version": ctx.oracle("bentoml.version"),
     }
     jinja = _jinja(ctx)
-    made: dict[str, str | bytes | Entry] = {
+    made: dict[str, Produced] = {
         DOCKERFILE: jinja.get_template("base.j2").render(known),
         ENTRYPOINT: _executable(ctx, "entrypoint", ctx.template("entrypoint.sh").encode()),
     }
@@ -91,7 +98,7 @@ def _jinja(ctx: Context) -> Environment:
         keep_trailing_newline=True,
         undefined=StrictUndefined,
     )
-    jinja.filters.update(env_value=env_value, shell_word=shell_word)
+    jinja.filters.update(env_value=env_value, shell_word=shlex.quote)
     return jinja
 
 
@@ -109,13 +116,6 @@ def env_value(value: str, name: str = "") -> str:
         itself = re.escape(name)
         quoted = re.sub(rf"\\(\$(?:\{{{itself}\}}|{itself}(?!\w)))", r"\1", quoted)
     return f'"{quoted}"'
-
-
-def shell_word(word: str) -> str:
-    """A word for sh: all of it literal, but `${NAME}`, which is how index credentials are written."""
-    if not re.search(r"\$\{[A-Za-z_]\w*\}", word):
-        return shlex.quote(word)
-    return '"' + re.sub(r'[\\"`]|\$(?!\{[A-Za-z_]\w*\})', lambda found: "\\" + found[0], word) + '"'
 
 
 def _line(ctx: Context, name: str, value: object) -> str:
@@ -143,13 +143,13 @@ def _one_word(ctx: Context, name: str) -> str | None:
     return words[0] if words else None
 
 
-def _pip_words(ctx: Context) -> Iterator[str]:
-    if ctx.param("python.no_index"):
-        yield "--no-index"
-    for option in PIP_OPTIONS:
-        for value in _listed(ctx, f"python.{option}"):
-            yield "--" + option.replace("_", "-")
-            yield _without_credentials(ctx, f"python.{option}", value)
+def _index_words(ctx: Context) -> list[str]:
+    """Where packages come from; a requirement file of generation "class" says so itself."""
+    lines = Options.of(ctx.param, ctx.place).lines()
+    return [word for line in lines for word in _line(ctx, "python", line).split(" ", 1)]
+
+
+def _pip_args(ctx: Context) -> list[str]:
     try:
         words = shlex.split(_line(ctx, "python.pip_args", ctx.param("python.pip_args") or ""))
     except ValueError as error:
@@ -157,23 +157,9 @@ def _pip_words(ctx: Context) -> Iterator[str]:
             f"python.pip_args cannot be split into words: {error}.", place=ctx.place("python.pip_args")
         ) from error
     for word in words:
-        yield _without_credentials(ctx, "python.pip_args", word)
-
-
-def _without_credentials(ctx: Context, name: str, word: str) -> str:
-    """A Bento travels: what stands before the `@` of a URL stays out of it, but for a name and `${VARIABLE}`."""
-    found = re.search(r"://([^/?#@]*)@", word)
-    if not found:
-        return word
-    user, colon, password = found[1].partition(":")
-    if re.fullmatch(r"(\$\{[A-Za-z_]\w*\})+", password if colon else user):
-        return word
-    ctx.warn(
-        f"The credentials in {name} stay out of the Bento, so its image cannot use them.",
-        place=ctx.place(name),
-        hint="Write them as ${NAME}, to be taken from the environment where the image is built.",
-    )
-    return word[: found.start(1)] + word[found.end() :]
+        if "://" in word:
+            refuse_credentials(word, ctx.place("python.pip_args"))
+    return words
 
 
 def _env(ctx: Context) -> Iterator[tuple[str, str]]:
@@ -190,14 +176,16 @@ def _env(ctx: Context) -> Iterator[tuple[str, str]]:
     pairs += [(env["name"], str(env["value"])) for env in given if env["value"] and env["stage"] != "build"]
     for name, value in pairs:
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*", name):
-            raise BentofileError(f"{name!r} cannot name an environment variable.", place=ctx.place("docker.env"))
+            raise BentofileError(
+                f"{name!r} cannot name an environment variable.", place=ctx.place(f"docker.env.{name}")
+            )
         if any(other.strip("${}") != name for other in re.findall(r"\$\{[A-Za-z_]\w*\}|\$[A-Z_][A-Z0-9_]*\b", value)):
             ctx.warn(
                 f"A $NAME in the value of {name} is taken literally: only $"
                 f"{name} itself would mean something, its value in the base image.",
-                place=ctx.place("docker.env"),
+                place=ctx.place(f"docker.env.{name}"),
             )
-        yield name, _line(ctx, "docker.env", value)
+        yield name, _line(ctx, f"docker.env.{name}", value)
 
 
 def _assignment(ctx: Context, item: str) -> tuple[str, str]:
@@ -273,21 +261,3 @@ def _needs_sources(ctx: Context, script: bytes) -> bool:
         place=ctx.place("docker.setup_script"),
     )
     return True
-
-
-def _warn_of_what_is_ignored(ctx: Context, base_image: str | None) -> None:
-    unsupported = ["docker.cuda_version", "docker.dockerfile_template"]
-    if base_image:
-        if ctx.param("docker.system_packages"):
-            ctx.warn(
-                "docker.system_packages are not installed: docker.base_image comes as it is.",
-                place=ctx.place("docker.system_packages"),
-            )
-    elif ctx.param("docker.distro") not in (None, *DISTROS):
-        unsupported.append("docker.distro")
-    for name in unsupported:
-        if ctx.param(name):
-            ctx.warn(
-                f"{name} is recorded in the Bento, but its Dockerfile does not follow it yet: it is for {DISTROS[0]}.",
-                place=ctx.place(name),
-            )

@@ -140,7 +140,7 @@ class Library:
         except OSError:
             pass
         try:
-            staged = os.path.join(self.home, "tmp", f"latest-{tag.name}")
+            staged = os.path.join(self.home, "tmp", f"bentomake-latest-{os.getpid()}-{os.urandom(6).hex()}")
             write_atomically(staged, tag.version.encode())
             os.replace(staged, path)
         except OSError as error:
@@ -263,8 +263,10 @@ def _link_models(directory: str, models: list[Tag], source: ModelStore, store: C
                 link = os.path.join(target, path)
                 os.makedirs(os.path.dirname(link), exist_ok=True)
                 os.link(os.path.realpath(os.path.join(source.directory(tag), path)), link)
+            newest = source.resolve(Tag(tag.name, LATEST))
+            chosen = newest if newest in models else tag
             with open(os.path.join(directory, MODELS, tag.name, LATEST), "w", encoding="utf-8") as file:
-                file.write(tag.version or "")
+                file.write(chosen.version or "")
             linked.append(f"{MODELS}/{tag.name}/{tag.version}")
         except OSError as error:
             store.notes.append(f"{MODELS}/ is left out of the Bento: {error.strerror}; the model store has {tag}")

@@ -19,7 +19,8 @@ def place(walk: Walk) -> None:
     """Add each link that the walk found to its files: as a link, or as the content that it shows.
 
     A link stays one if its text is relative and leads, through what is packed alone, to where it leads in the context.
-    Links to directories come first, because other links may lead through them; each that is walked may show more.
+    Links to directories come first, because other links may lead through them; where none can stay, one that leads
+    through no other is walked, which may show more.
     """
     if not walk.file_links and not walk.directory_links:
         return
@@ -38,7 +39,10 @@ def place(walk: Walk) -> None:
             else:
                 undecided.append(link)
         if len(undecided) == len(waiting):
-            _walk_through(undecided.pop(0), tree, walk)
+            names = {link.path for link in undecided}
+            content = next((link for link in undecided if tree.reach(link)[0] not in names), undecided[0])
+            undecided.remove(content)
+            _walk_through(content, tree, walk)
         waiting = undecided
     for link in sorted(walk.file_links):
         if tree.leads(link) in tree.files:
@@ -98,35 +102,36 @@ class _PackedTree:
 
     def leads(self, link: FoundLink) -> str | None:
         """The packed path that a link of the Bento would lead to, if it is the one that it leads to here."""
-        path = self._resolve(link.path.rpartition("/")[0], link.text)
-        if path is None or os.path.realpath(link.source) != os.path.realpath(os.path.join(self._context, path)):
+        path, arrived = self.reach(link)
+        if not arrived or os.path.realpath(link.source) != os.path.realpath(os.path.join(self._context, path)):
             return None
         return path
 
-    def _resolve(self, directory: str, text: str) -> str | None:
-        here = directory.split("/") if directory else []
-        steps = text.split("/")[::-1]
+    def reach(self, link: FoundLink) -> tuple[str, bool]:
+        """How far a link leads in the Bento, and whether that is all the way."""
+        here = link.path.split("/")[:-1]
+        steps = link.text.split("/")[::-1]
         hops = 0
-        if text.startswith("/"):
-            return None
+        if link.text.startswith("/"):
+            return "", False
         while steps:
             step = steps.pop()
             if step in ("", "."):
                 continue
             if step == "..":
                 if not here:
-                    return None
+                    return "", False
                 here.pop()
                 continue
             path = "/".join([*here, step])
-            link = self._links.get(path)
-            if link is not None:
+            text = self._links.get(path)
+            if text is not None:
                 hops += 1
                 if hops > _HOPS:
-                    return None
-                steps += link.split("/")[::-1]
+                    return path, False
+                steps += text.split("/")[::-1]
             elif path in self.directories or path in self.files:
                 here.append(step)
             else:
-                return None
-        return "/".join(here)
+                return path, False
+        return "/".join(here), True

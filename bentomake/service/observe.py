@@ -133,7 +133,7 @@ class Observer:
 
     def _listed(self, path: Any) -> None:
         caller = sys._getframe(2).f_code.co_filename
-        if False:
+        if caller == FINDER:
             return
         try:
             full = os.getcwd() if path is None else absolute(path)

@@ -1,12 +1,12 @@
 """The harness of the stories: a project directory, edits to it, and the real `bentomake` in a clean environment.
 
-    world = World(tmp_path, python)           # a BENTOML_HOME, a cache and a HOME of its own
-    project = world.project("light", **LIGHT) # files by path; "__" stands for nothing, names are given as a mapping
-    first = project.make()                    # runs `bentomake --output json` there
-    assert first.code == 0 and first.ran == ALL
-    project.edit("service.py", "2 * x", "3 * x")
-    again = project.make("lock", "-n")
-    project.run("list")                       # any other command line, word for word
+world = World(tmp_path, python)           # a BENTOML_HOME, a cache and a HOME of its own
+project = world.project("light", LIGHT)   # its files: path → text
+first = project.make()                    # runs `bentomake --output json` there
+assert first.code == 0 and first.ran == ALL
+project.edit("service.py", "2 * x", "3 * x")
+again = project.make("lock", "-n")
+project.run("list")                       # any other command line, word for word
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import sysconfig
-from collections.abc import Mapping
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ SCRIPT = os.path.join(sysconfig.get_path("scripts"), "bentomake")
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
 ALL = {"sources", "requirements", "lock", "service", "openapi", "models", "dockerfile", "bento"}
+NOBODY = 65534
 LIMIT = 240  # seconds that any one command may take before the test fails
 
 LIGHT_SERVICE = """\
@@ -102,9 +105,10 @@ class Run:
 class World:
     """A machine as far as bentomake can tell: HOME, BENTOML_HOME, the cache, and the Python of the services."""
 
-    def __init__(self, directory: Path, python: str | None):
+    def __init__(self, directory: Path, python: str | None, user: int | None = None):
         self.directory = directory
         self.python = python
+        self.user = user
         self.home = directory / "bentoml"
         self.cache = directory / "cache"
         for path in (self.directory / "user", self.home, self.cache):
@@ -128,12 +132,23 @@ class World:
 
     def run(self, *args: str, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Run:
         """`bentomake ARGS`, word for word."""
-        return command([SCRIPT, *args], cwd or self.directory, {**self.env, **(env or {})})
+        return self.command([SCRIPT, *args], cwd, env)
 
     def bentoml(self, *args: str, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Run:
         """The real `bentoml ARGS` of the services' Python."""
         assert self.python is not None
-        return command([self.python, "-m", "bentoml", *args], cwd or self.directory, {**self.env, **(env or {})})
+        return self.command([self.python, "-m", "bentoml", *args], cwd, env)
+
+    def command(
+        self,
+        argv: list[str],
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        interrupt_when: Path | None = None,
+    ) -> Run:
+        """Any program, in this world."""
+        argv = argv if self.user is None else as_user(self.user, argv)
+        return command(argv, cwd or self.directory, {**self.env, **(env or {})}, interrupt_when)
 
     def bentos(self) -> list[str]:
         """The tags in the store, by its directories."""
@@ -186,43 +201,64 @@ def clean_environment(user: Path) -> dict[str, str]:
     """The variables of a new login, and how this machine reaches the network; nothing of pip, uv or Python."""
     env = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(user), "LANG": "C.UTF-8", "BENTOML_DO_NOT_TRACK": "True"}
     transport = ("PIP_CERT", "SSL_CERT_FILE", "SSL_CERT_DIR", "UV_CACHE_DIR", "UV_DEFAULT_INDEX", "PIP_INDEX_URL")
-    for name, value in os.environ.items():
-        if name in transport or name.lower().endswith("_proxy"):
-            env[name] = value
+    env |= {n: v for n, v in os.environ.items() if n in transport or n.lower().endswith("_proxy")}
     if "UV_CACHE_DIR" not in env:  # so that tests do not each download the same metadata
         env["UV_CACHE_DIR"] = os.path.join(os.path.expanduser("~"), ".cache", "uv")
     return env
 
 
-def command(
-    argv: list[str],
-    cwd: Path,
-    env: Mapping[str, str],
-    *,
-    user: int | None = None,
-    interrupt_when: Path | None = None,
-) -> Run:
+@contextmanager
+def world_of_a_user(python: str) -> Iterator[World]:
+    """A world whose commands are run by somebody who is not root, also where root runs the tests."""
+    directory = Path(tempfile.mkdtemp(prefix="bentomake-e2e-"))
+    if os.getuid():
+        world = World(directory, python)
+    else:
+        world = World(directory, reachable(python, directory / "python"), NOBODY)
+        world.env["UV_CACHE_DIR"] = str(directory / "user" / "uv")
+    try:
+        yield world
+    finally:
+        for path in (directory, *directory.rglob("*")):
+            if path.is_dir() and not path.is_symlink():
+                path.chmod(0o700)
+        shutil.rmtree(directory)
+
+
+def reachable(python: str, directory: Path) -> str:
+    """The environment of a Python that may lie below /root, where another user finds its program."""
+    environment = Path(python).parent.parent
+    (directory / "bin").mkdir(parents=True)
+    shutil.copy(os.path.realpath(python), directory / "bin" / "python")
+    shutil.copy(environment / "pyvenv.cfg", directory)
+    (directory / "lib").symlink_to(environment / "lib")
+    return str(directory / "bin" / "python")
+
+
+def hand_over(world: World) -> None:
+    """Everything of the world is its user's; to be called when root has put files there."""
+    if world.user is not None:
+        for path in (world.directory, *world.directory.rglob("*")):
+            os.chown(path, world.user, world.user, follow_symlinks=False)
+
+
+def as_user(user: int, argv: list[str]) -> list[str]:
+    """The command as another user, who may read what root may (a Python below /root), but write nothing of root's."""
+    ids = ["--reuid", str(user), "--regid", str(user), "--clear-groups"]
+    caps = ["--inh-caps", "+dac_read_search", "--ambient-caps", "+dac_read_search"]
+    return ["setpriv", *ids, *caps, *argv]
+
+
+def command(argv: list[str], cwd: Path, env: Mapping[str, str], interrupt_when: Path | None = None) -> Run:
     """Run a program in a process group of its own, for at most LIMIT seconds.
 
-    `user` gives it another uid (root only). `interrupt_when` names a file: when it appears, Ctrl-C is pressed.
+    `interrupt_when` names a file: when it appears, Ctrl-C is pressed, as a terminal does it: for the whole group.
     """
-    ids: dict[str, Any] = {} if user is None else {"user": user, "group": user, "extra_groups": []}
-    process = subprocess.Popen(
-        argv,
-        cwd=cwd,
-        env=dict(env),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        start_new_session=True,
-        **ids,
-    )
+    process = start(argv, cwd, env)
     try:
         if interrupt_when is not None:
             wait_for(interrupt_when.exists, process)
-            os.kill(process.pid, signal.SIGINT)
+            os.killpg(process.pid, signal.SIGINT)
         out, err = process.communicate(timeout=LIMIT)
     except BaseException:
         end(process)
@@ -230,10 +266,23 @@ def command(
     return Run(argv, process.returncode, out, err)
 
 
-def wait_for(ready: Any, process: subprocess.Popen[str], limit: float = 60) -> None:
-    """Wait until `ready()`; the test fails if the process ends before, or the time is over."""
-    import time
+def start(argv: list[str], cwd: Path, env: Mapping[str, str], output: Any = subprocess.PIPE) -> subprocess.Popen[str]:
+    """Start a program in a process group of its own, and do not wait."""
+    return subprocess.Popen(
+        argv,
+        cwd=cwd,
+        env=dict(env),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT if output is not subprocess.PIPE else output,
+        text=True,
+        encoding="utf-8",
+        start_new_session=True,
+    )
 
+
+def wait_for(ready: Callable[[], bool], process: subprocess.Popen[str], limit: float = 60) -> None:
+    """Wait until `ready()`; the test fails if the process ends before, or the time is over."""
     until = time.monotonic() + limit
     while not ready():
         assert process.poll() is None, f"it ended with {process.returncode} before it was ready"
@@ -253,7 +302,3 @@ def end(process: subprocess.Popen[str]) -> None:
         except subprocess.TimeoutExpired:
             continue
     process.wait(timeout=10)
-
-
-__all__ = ["ALL", "EXAMPLES", "LIGHT", "LIGHT_BENTOFILE", "LIGHT_SERVICE", "Project", "Run", "World", "command", "end"]
-assert sys.version_info >= (3, 10)

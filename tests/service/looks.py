@@ -60,7 +60,9 @@ COPIES = [os.environ.copy(), dict(os.environ), {**os.environ}, list(os.environ.i
 subprocess.run([sys.executable, "-c", ""], check=True, env={**os.environ, "EXTRA": "1"})
 COPIES.append({name: value for name, value in os.environ.items() if name.startswith("LOOKS_COPIED")})
 
-with open("service.log", "a") as file:
-    file.write("imported\n")
+if not os.path.exists("service.log"):
+    with open("service.log", "a") as file:
+        file.write("imported\n")
+open("service.log").close()
 print("printed by the import")
 print("and on the other stream", file=sys.stderr)

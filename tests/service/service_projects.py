@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+from bentomake.service.interpreter import Interpreter, facts
+from bentomake.service.look import Looked, look
 
 HERE = Path(__file__).parent
 
@@ -107,6 +112,14 @@ class TeaTaster:
         return ""
 """
 
+SMALL = """import bentoml
+@bentoml.service
+class {name}:
+    @bentoml.api
+    def f(self, x: int) -> int:
+        return x
+"""
+
 
 def write(directory: Path, files: Mapping[str, str]) -> Path:
     """Write files below a directory that is made; `../` in a name is fine."""
@@ -157,3 +170,23 @@ def real_build(python: str, context: Path, home: Path) -> Path:
     assert ran.returncode == 0, ran.stdout + ran.stderr
     name, version = ran.stdout.split("__tag__:")[1].strip().split(":")
     return home / "bentos" / name / version
+
+
+class Generation:
+    """A real bentoml, a store with models, and a way to look at projects with it."""
+
+    def __init__(self, python: str, directory: Path) -> None:
+        self.python = python
+        self.directory = directory
+        self.home = store(python, directory / "home")
+        self.env = {**os.environ, "BENTOML_DO_NOT_TRACK": "1"}
+        self.env.pop("PYTHONDONTWRITEBYTECODE", None)
+        self.interpreter: Interpreter = facts(python, "--python", str(directory), self.env, str(directory / "cache"))
+
+    def look(self, context: Path, service: str, *, timeout: float = 120, **more: Any) -> Looked:
+        workdir = self.directory / "work" / context.name
+        workdir.mkdir(parents=True, exist_ok=True)
+        arguments: dict[str, Any] = {"aliases": {}, "hf_revisions": {}, "env": self.env, **more}
+        return look(
+            self.interpreter, str(context), str(self.home), service, timeout=timeout, workdir=str(workdir), **arguments
+        )

@@ -101,7 +101,7 @@ def test_each_name_that_an_import_looked_for_is_seen_where_it_was_looked_for(
 ) -> None:
     found = projects.names(seen[1]["looked_at"], "import")
     assert found >= projects.SEEN_IMPORTS
-    assert "ctx/../beside:looks" not in found  # found in the context, which comes first
+    assert "ctx/../beside:shapes" not in found  # found in the context, which comes first
     assert not [name for name in found if name.startswith("site:") and name.endswith(":json")]
 
 

@@ -23,7 +23,7 @@ WORKDIR /home/bentoml/bento
 # Python requirements
 COPY --chown=bentoml:bentoml env/python ./env/python/
 RUN PIP_NO_CACHE_DIR=1 PIP_BREAK_SYSTEM_PACKAGES=1 PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1 \
-    python3 -m pip install --index-url "https://reader:${INDEX_TOKEN}@pypi.example.com/simple" --extra-index-url https://one.example.com/simple --extra-index-url https://two.example.com/simple --find-links https://example.com/wheels/ --trusted-host pypi.example.com --pre --timeout 100 -r ./env/python/requirements.txt
+    python3 -m pip install --pre --timeout 100 '--progress-bar=o f$f' -r ./env/python/requirements.txt
 
 # Models. A Bento may have none, and a COPY must find something: the entrypoint goes along, then to its own place.
 COPY --chown=bentoml:bentoml env/docker/entrypoint.sh model[s] ./models/

@@ -19,10 +19,10 @@ RUN groupadd --gid 1034 --non-unique bentoml \
  && mkdir -p /home/bentoml/bento && chown bentoml:bentoml /home/bentoml/bento
 
 # Environment
-ENV GREETING="two words, a \"quote\""
 ENV COST="\$5 \\ C:\\temp"
-ENV URL="https://x.org/?a=b&c#d"
+ENV GREETING="two words, a \"quote\""
 ENV PATH="/x:$PATH"
+ENV URL="https://x.org/?a=b&c#d"
 ENV BENTO_PATH="/home/bentoml/bento" BENTOML_HOME="/home/bentoml/"
 WORKDIR /home/bentoml/bento
 

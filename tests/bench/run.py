@@ -1,0 +1,87 @@
+"""The benchmarks: `python tests/bench/run.py [--quick]` measures what issue by issue was promised, beside its peers.
+
+Measures the console script of a wheel of this checkout, in an environment that the script makes, in turns with
+`bentoml build`, doit and ninja doing the same job, and prints one Markdown table. CPU is that of the whole process with
+its children. Nothing is asserted: a slow or busy machine shows in the numbers, not in the exit code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import cases
+from measure import Case, Failed, table
+from places import Places
+
+
+def main() -> int:
+    options = _options()
+    top = Path(tempfile.mkdtemp(prefix="bentomake-bench-", dir=options.dir)).resolve()
+    try:
+        places = Places(Path(options.environments).resolve() if options.environments else top / "environments")
+        bench = cases.Bench(
+            places, places.bentomake(), places.service_python(), top, options.runs, options.slow_runs or options.runs
+        )
+        chosen = _cases(bench, options)
+        found: list[Case] = []
+        for name, case in chosen.items():
+            if options.only and not any(word in name for word in options.only):
+                continue
+            print(f"measures {name} …", file=sys.stderr, flush=True)
+            made = case()
+            found.extend(made if isinstance(made, list) else [made])
+            print(table(found[-3:] if isinstance(made, list) else found[-1:]), file=sys.stderr, flush=True)
+    except Failed as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    finally:
+        shutil.rmtree(top, ignore_errors=True)
+    print(f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores.\n")
+    print(table(found))
+    return 0
+
+
+def _cases(bench: cases.Bench, options: argparse.Namespace) -> dict[str, Callable[[], Case | list[Case]]]:
+    many, few = options.files, max(options.files // 10, 1)
+    scale = many / 10_000
+    return {
+        "unchanged-few": lambda: cases.nothing_changed(bench, few, 0.030),
+        "unchanged-many": lambda: cases.nothing_changed(bench, many, 0.100),
+        "iris": lambda: cases.iris_unchanged(bench, locking=options.lock),
+        "service": lambda: cases.service_edited(bench, 0.200),
+        "edited": lambda: cases.one_edited(bench, many, 0.400),
+        "first": lambda: cases.first_build(bench, many, max(2.0 * scale, 0.5)),
+        "model": lambda: cases.big_model_case(bench, int(options.model * 2**20)),
+    }
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("only", nargs="*", metavar="CASE", help="only cases whose name has this in it")
+    parser.add_argument("--quick", action="store_true", help="small sizes, two runs: does the script still work?")
+    parser.add_argument(
+        "--files", type=int, metavar="N", help="files of the big project (10000; the small has a tenth)"
+    )
+    parser.add_argument("--model", type=float, metavar="MIB", help="size of the big model (2048)")
+    parser.add_argument("--runs", type=int, metavar="N", help="runs of each command that takes milliseconds (20)")
+    parser.add_argument("--slow-runs", type=int, metavar="N", help="runs of each command that takes seconds (5)")
+    parser.add_argument("--lock", action="store_true", help="examples/iris with locking (needs the package index)")
+    parser.add_argument("--environments", metavar="DIR", help="keep the virtual environments here for the next time")
+    parser.add_argument("--dir", metavar="DIR", help="work below this directory (default: the temporary one)")
+    options = parser.parse_args()
+    sizes = (200, 16.0, 2, 2) if options.quick else (10_000, 2048.0, 20, 5)
+    for name, size in zip(("files", "model", "runs", "slow_runs"), sizes, strict=True):
+        if getattr(options, name) is None:
+            setattr(options, name, size)
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,154 @@
+"""The Dockerfile, built and run by a real image engine: named by BENTOMAKE_TEST_ENGINE, docker or buildah."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dockerfile_made import DOCKERFILE, ENV, make, written
+
+ENGINE = os.environ.get("BENTOMAKE_TEST_ENGINE", "")
+AWKWARD = {
+    **ENV,
+    "SINGLE": "it's",
+    "TRAIL": "ends with \\",
+    "BRACE": "${NOT_SET}x",
+    "HASH": "# no comment",
+    "EMPTY": "",
+}
+
+
+class Docker:
+    def __init__(self, buildkit: bool):
+        self.env = {**os.environ, "DOCKER_BUILDKIT": str(int(buildkit))}
+
+    def call(self, *words: str) -> str:
+        done = subprocess.run(["docker", *words], env=self.env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def build(self, bento: Path, tag: str) -> tuple[list[str], dict[str, Any]]:
+        """Build; the digests of the layers, and the image's configuration."""
+        self.call("build", "-t", tag, "-f", str(bento / DOCKERFILE), str(bento))
+        image = json.loads(self.call("image", "inspect", tag))[0]
+        return image["RootFS"]["Layers"], image["Config"]
+
+    def run(self, tag: str, *words: str) -> str:
+        return self.call("run", "--rm", tag, *words)
+
+    def remove(self, tag: str) -> None:
+        self.call("image", "rm", "-f", tag)
+
+
+class Buildah(Docker):
+    def call(self, *words: str) -> str:
+        done = subprocess.run(["buildah", *words], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def build(self, bento: Path, tag: str) -> tuple[list[str], dict[str, Any]]:
+        self.call("build", "--layers", "-t", tag, "-f", str(bento / DOCKERFILE), str(bento))
+        image = json.loads(self.call("inspect", "--type", "image", tag))["OCIv1"]
+        return image["rootfs"]["diff_ids"], image["config"]
+
+    def run(self, tag: str, *words: str) -> str:
+        container = self.call("from", tag).strip()
+        entrypoint = "/home/bentoml/bento/env/docker/entrypoint.sh"
+        try:
+            return self.call("run", container, "--", entrypoint, *words)
+        finally:
+            self.call("rm", container)
+
+    def remove(self, tag: str) -> None:
+        self.call("rmi", "-f", tag)
+
+
+ENGINES = {"docker": [Docker(True), Docker(False)], "buildah": [Buildah(False)]}.get(ENGINE, [])
+
+
+def wheel_of_a_stub_bentoml(directory: Path) -> None:
+    """A wheel whose console script `bentoml` prints its arguments."""
+    directory.mkdir(parents=True)
+    info = "bentoml-1.1.11.dist-info"
+    with zipfile.ZipFile(directory / "bentoml-1.1.11-py3-none-any.whl", "w") as wheel:
+        wheel.writestr(
+            "bentoml.py", "import sys\n__version__ = '1.1.11'\ndef main(): print('bentoml', *sys.argv[1:])\n"
+        )
+        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: bentoml\nVersion: 1.1.11\n")
+        wheel.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        wheel.writestr(f"{info}/entry_points.txt", "[console_scripts]\nbentoml = bentoml:main\n")
+        wheel.writestr(f"{info}/RECORD", "")
+
+
+def bento_of(tmp_path: Path, generation: str, models: bool) -> Path:
+    """A tiny Bento: one requirement, a setup script, awkward values in env."""
+    script = (
+        b"#!/usr/bin/env python3\nimport idna, os\nopen('/opt/setup', 'w').write(f'{idna.__name__} {os.getuid()}')\n"
+    )
+    made = make(
+        tmp_path,
+        generation,
+        docker__env=AWKWARD,
+        docker__setup_script="s",
+        docker__python_version="3.11",
+        files={"s": script},
+    )
+    for path in made:
+        written(tmp_path, made, path)
+    bento = tmp_path / "bento"
+    (bento / "env/python").mkdir(exist_ok=True)
+    lock = "requirements.lock.txt" if generation == "runner" else "requirements.txt"
+    (bento / "env/python" / lock).write_text("idna==3.6\n")
+    if generation == "runner":
+        wheel_of_a_stub_bentoml(bento / "env/python/wheels")
+    tree = {"bento.yaml": "version: one\n", "README.md": "# x\n", "apis/openapi.yaml": "{}\n", "src/x.py": "1\n"}
+    if models:
+        tree |= {"models/clf/latest": "v1", "models/clf/v1/model.yaml": "name: clf\n"}
+    for path, text in {**tree, "src/pkg/y.py": "2\n"}.items():
+        (bento / path).parent.mkdir(parents=True, exist_ok=True)
+        (bento / path).write_text(text)
+    return bento
+
+
+@pytest.mark.engine
+@pytest.mark.skipif(not ENGINES, reason="BENTOMAKE_TEST_ENGINE is neither docker nor buildah")
+@pytest.mark.parametrize("models", [True, False], ids=["models", "no-models"])
+@pytest.mark.parametrize("generation", ["runner", "class"])
+def test_a_real_engine_builds_it_and_an_edit_costs_one_layer(generation: str, models: bool, tmp_path: Path) -> None:
+    bento = bento_of(tmp_path, generation, models)
+    for number, engine in enumerate(ENGINES):
+        tag = f"bentomake-test-{os.getpid()}-{generation}-{number}"
+        try:
+            layers, config = engine.build(bento, tag)
+            assert (config["User"], config["WorkingDir"]) == ("bentoml", "/home/bentoml/bento")
+            assert engine.run(tag, "id", "-un").strip() == "bentoml"
+            assert engine.run(tag, "cat", "/opt/setup") == "idna 0", "with the requirements, as root"
+            look = "import os, json; print(json.dumps(dict(os.environ)))"
+            env = json.loads(engine.run(tag, "python3", "-c", look))
+            path = env.pop("PATH")
+            assert path.startswith("/x:/") and "$" not in path
+            literal = {name: value for name, value in AWKWARD.items() if name != "PATH"}
+            assert {name: env.get(name) for name in literal} == literal
+            files = engine.run(tag, "sh", "-c", "find . -type f ! -path './env/python/*' ! -user root | sort").split()
+            expected = ["./README.md", "./apis/openapi.yaml", "./bento.yaml", "./env/docker/entrypoint.sh"]
+            expected += ["./env/docker/setup_script", "./src/pkg/y.py", "./src/x.py"]
+            expected += ["./models/clf/latest", "./models/clf/v1/model.yaml"] * models
+            assert files == sorted(expected)
+            if generation == "runner":
+                assert engine.run(tag).strip() == "bentoml serve /home/bentoml/bento"
+                assert engine.run(tag, "--port", "1").strip() == "bentoml serve --port 1 /home/bentoml/bento"
+
+            (bento / "src/x.py").write_text(f"3 + {number}\n")
+            (bento / "bento.yaml").write_text(f"version: two{number}\n")
+            again, _ = engine.build(bento, tag)
+            assert again[:-1] == layers[:-1] and again[-1] != layers[-1] and len(again) == len(layers)
+            assert engine.run(tag, "cat", "src/x.py").strip() == f"3 + {number}"
+        finally:
+            engine.remove(tag)
