@@ -139,8 +139,8 @@ def _system_exit(service: str, error: Data, _: Interpreter) -> Told:
 
 
 def _exception(service: str, error: Data, _: Interpreter) -> Told:
-    message = f": {error['message']}" if error["message"] else ""
-    return StepError, f"Importing {service} raised {error['type']}{message}", None
+    first = error["message"].strip().partition("\n")[0]
+    return StepError, f"Importing {service} raised {error['type']}{': ' + first if first else ''}", None
 
 
 def _no_module(service: str, error: Data, _: Interpreter) -> Told:

@@ -62,7 +62,7 @@ def make(tmp_path: Path, generation: str = "class", files: dict[str, bytes] | No
 
 
 def written(tmp_path: Path, made: Made, path: str) -> Path:
-    file = tmp_path / "bento" / path
+    file = tmp_path / "a bento" / path
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(made[path])
     file.chmod(made.modes.get(path, 0o644))

@@ -102,7 +102,7 @@ def bento_of(tmp_path: Path, generation: str, models: bool) -> Path:
     )
     for path in made:
         written(tmp_path, made, path)
-    bento = tmp_path / "bento"
+    bento = tmp_path / "a bento"
     (bento / "env/python").mkdir(exist_ok=True)
     lock = "requirements.lock.txt" if generation == "runner" else "requirements.txt"
     (bento / "env/python" / lock).write_text("idna==3.6\n")

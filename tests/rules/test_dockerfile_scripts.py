@@ -44,7 +44,7 @@ def test_the_scripts_have_no_syntax_error(shell: str, tmp_path: Path) -> None:
         ([], {"BENTO_PATH": "/else where"}, "bentoml serve /else where"),
         ([], {"PORT": "8080"}, "bentoml serve {bento} port=8080"),
         ([], {"PORT": "8080", "BENTOML_PORT": "1"}, "bentoml serve {bento} port=8080"),
-        ([], {"PORT": ""}, "bentoml serve {bento}"),
+        ([], {"PORT": "", "BENTOML_PORT": "1"}, "bentoml serve {bento} port=1"),
         (["start-http-server", "-p", "1"], {}, "bentoml start-http-server -p 1 {bento}"),
         (["start-runner-server"], {"NEW": "1"}, "python3 -m bentoml_cli._internal.start start-runner-server {bento}"),
         ([], {"BENTOML_SERVE_COMPONENT": "http_server"}, "bentoml start-http-server {bento}"),
@@ -62,7 +62,7 @@ def test_the_entrypoint_starts(
     python3 = '[ "$1" != -c ] || exit ${NEW:+0} ${NEW:-1}; echo "python3 $*"'
     stubs = programs(tmp_path, bentoml='echo "bentoml $*${BENTOML_PORT:+ port=$BENTOML_PORT}"', python3=python3)
     done = subprocess.run([shell, str(entrypoint), *arguments], env={**stubs, **env}, capture_output=True, text=True)
-    assert (done.stdout.strip(), done.stderr) == (runs.format(bento=tmp_path / "bento"), "")
+    assert (done.stdout.strip(), done.stderr) == (runs.format(bento=tmp_path / "a bento"), "")
 
 
 def test_the_entrypoint_refuses_an_unknown_component(tmp_path: Path) -> None:
