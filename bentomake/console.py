@@ -121,7 +121,7 @@ def reason_line(reason: dict[str, Any]) -> str:
     text += " changed"
     if kind in _DIGESTED and old and new:
         return f"{text}: {_short(old)} → {_short(new)}"
-    return f"{text}: {_clip(old)} → {_clip(new)}" if old is not None and new is not None else text
+    return f"{text}: {_clip(old)} → {_clip(new)}" if None not in (old, new) and old != new else text
 
 
 def _short(digest: str) -> str:

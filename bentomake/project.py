@@ -198,6 +198,7 @@ class Project:
             return self._sources[name]
 
     def _packed(self) -> tuple[Tree, Digest]:
+        from .bento.patterns import PatternError
         from .bento.selection import select
 
         asked_at = time.time_ns()
@@ -207,7 +208,13 @@ class Project:
         include = values["include"] if values["include"] is not None else ["*"]
         exclude = values["exclude"] or []
         cache = os.path.realpath(self.settings.cache)
-        selection = select(self.context, include, exclude, never=(os.path.realpath(self.home), cache), memo=memo)
+        home_ = os.path.realpath(self.home)
+        never = [home_, *(os.path.join(home_, name) for name in ("bentos", "models", "tmp")), cache]
+        try:
+            selection = select(self.context, include, exclude, never=never, memo=memo)
+        except PatternError as error:
+            error.place = self.bentofile.place(f"{error.kind}[{error.index}]")
+            raise
         tree: dict[str, Entry] = {}
         digest = self.index.digest
         paths, stats = [], []

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from .. import console
 from ..build import Result, Session, memorable, record_run, run, summary
@@ -20,7 +21,7 @@ from ..workspace import Settings, goals
 @click.command(
     "build", context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, short_help="Build."
 )
-@click.argument("targets", nargs=-1, metavar="[TARGET]...")
+@click.argument("targets", nargs=-1, metavar="[TARGET]...", shell_complete=lambda ctx, arg, text: _targets(text))
 @click.option("-f", "--bentofile", metavar="FILE", help="The bentofile; the one TARGET is then the build context.")
 @click.option("-C", "--directory", metavar="DIR", help="Work in this directory.")
 @click.option("--python", metavar="PATH", help="The Python (or virtual environment) that runs the service.")
@@ -59,6 +60,14 @@ def build_command(targets: tuple[str, ...], **options: Any) -> int:
 
         Tag.parse(f"name:{options['version']}")
     return build(settings, list(targets), options)
+
+
+def _targets(incomplete: str) -> list[CompletionItem]:
+    """Rules, and directories as the shell knows them."""
+    from ..rules import RULES  # type: ignore[import-not-found]  # see build.py
+
+    names = [CompletionItem(rule.name) for rule in RULES if rule.name.startswith(incomplete)]
+    return [*names, CompletionItem(incomplete, type="dir")]
 
 
 def settings_from(options: Mapping[str, Any], env: Mapping[str, str] | None = None) -> Settings:
@@ -224,7 +233,7 @@ def own_files() -> list[str]:
     from ..engine.code import released
 
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    from ..rules import RULES  # type: ignore[import-not-found]  # see build.py
+    from ..rules import RULES
 
     rules = os.path.dirname(RULES[0].file)
     if released(rules):

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from .. import __version__, console
 from ..errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, BentomakeError
@@ -42,7 +43,19 @@ class _Group(click.Group):
             formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, with_command(args))
+        completing = ctx.resilient_parsing and not args  # then the first word is still being typed
+        return super().parse_args(ctx, args if completing else with_command(args))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """A command, or anything that `build` takes, since it is the default."""
+        build = self.get_command(ctx, "build")
+        assert build is not None
+        inner = build.make_context("build", [], parent=ctx, resilient_parsing=True)
+        found = [*super().shell_complete(ctx, incomplete), *build.shell_complete(inner, incomplete)]
+        if not incomplete.startswith("-"):
+            targets = next(parameter for parameter in build.params if parameter.name == "targets")
+            found += targets.shell_complete(inner, incomplete)
+        return list({item.value: item for item in found}.values())
 
 
 def with_command(args: Sequence[str]) -> list[str]:
