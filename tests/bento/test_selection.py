@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -127,16 +129,30 @@ def test_a_socket_a_pipe_and_a_link_to_one_are_errors_if_they_would_be_packed(tm
     assert packed(tmp_path, ["*.py"]) == ["a.py"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_a_directory_that_cannot_be_read_is_named_unless_it_is_left_out(tmp_path: Path) -> None:
-    make(tmp_path, "a.py", "secret/b.py")
-    (tmp_path / "secret").chmod(0)
+@pytest.fixture
+def nobodys() -> Iterator[Path]:
+    """A directory of somebody who is not root, and may not read everything; root becomes that user meanwhile."""
+    with tempfile.TemporaryDirectory() as name:
+        root = os.geteuid() == 0
+        if root:
+            os.chown(name, 65534, 65534)
+            os.seteuid(65534)
+        try:
+            yield Path(name)
+        finally:
+            if root:
+                os.seteuid(0)
+
+
+def test_a_directory_that_cannot_be_read_is_named_unless_it_is_left_out(nobodys: Path) -> None:
+    make(nobodys, "a.py", "secret/b.py")
+    (nobodys / "secret").chmod(0)
     try:
         with pytest.raises(StepError, match="The directory secret cannot be read: Permission denied"):
-            packed(tmp_path)
-        assert packed(tmp_path, ["*"], ["/secret/"]) == ["a.py"]
+            packed(nobodys)
+        assert packed(nobodys, ["*"], ["/secret/"]) == ["a.py"]
     finally:
-        (tmp_path / "secret").chmod(0o700)
+        (nobodys / "secret").chmod(0o700)
 
 
 def test_a_context_that_is_none_and_a_pattern_that_is_none(tmp_path: Path) -> None:
