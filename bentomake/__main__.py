@@ -24,10 +24,24 @@ def main() -> int:
         sys.stderr.write(stderr.replace("{seconds}", f"{time.perf_counter() - began:.2f}"))
         sys.stdout.write(stdout)
         return 0
+    import gc
+
+    gc.disable()  # a build is short, and nearly all of the many small records that it makes stay to its end
     from .cli.main import run
 
     return run(argv)
 
 
+def script() -> None:
+    """The console script: `main`, and then the process ends without first taking apart all that a build had made."""
+    code = main()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError, AttributeError):  # a pipe, or a stream, that was closed; nobody reads what is left
+        code = code or 1
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    script()

@@ -18,7 +18,7 @@ from .engine import graph
 from .engine.action import CACHED, FAILED, RAN, RESTORED, SKIPPED, Action, Outcome
 from .engine.code import CodeIdentity
 from .engine.collect import in_use
-from .engine.content_store import ContentStore
+from .engine.content_store import ContentStore, Missing
 from .engine.explain import explain
 from .engine.fresh import Watch, read_key
 from .engine.progress import Progress
@@ -241,6 +241,8 @@ def _run(goals: Sequence[Goal], session: Session, progress: Progress, dry: bool)
                 result.bentos.append(_arrive(outcome, session, dry))
             except BentomakeError as error:
                 result.errors.append(error)
+            except Missing as error:
+                result.errors.append(StoreError(f"The cache lost {error} while the build ran.", hint="Build again."))
     for project in found:
         result.remarks.extend(project.remarks)
         project.save()

@@ -98,7 +98,7 @@ _WHAT = {
     "tool": "{name}",
     "rule": "the rule {name} itself",
     "bentomake": "bentomake itself",
-    "model": "the files of the model {name}",
+    "model": "the content of the model {name}",
     "model_tag": "the model {name}",
     "hf": "the commit of {name}",
     "input": "the result of {name}",
@@ -151,7 +151,8 @@ def explanation(records: Iterable[dict[str, Any]], now: float | None = None) -> 
         head = f"{record['action']}: {record['state']}"
         if record["state"] in (CACHED, RESTORED) and "from" in record:
             ago = _ago((now or time.time()) - record["from"]["at"])
-            head += f" (made {ago} ago; saved {record['saved']:.2f} s)"
+            where = "" if record["from"].get("here", True) else " in another project"
+            head += f" (made {ago} ago{where}; saved {record['saved']:.2f} s)"
         elif record["state"] == RAN:
             head += f" in {record['seconds']:.2f} s"
         if record["first"]:

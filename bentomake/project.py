@@ -243,11 +243,12 @@ class Project:
     def _remark_unmatched(self, unmatched: list[tuple[str, int]]) -> None:
         from .bento.bentofile import Remark
 
-        said = {remark.place for remark in self.bentofile.remarks}
+        said = [(remark.place, remark.message) for remark in self.bentofile.remarks]
         for field, index in unmatched:
             place = self.bentofile.place(f"{field}[{index}]")
-            if self.bentofile.values[field] and place not in said:
-                pattern = self.bentofile.values[field][index]
+            pattern = (self.bentofile.values[field] or ["*"])[index]
+            known = any(place == where and f"`{pattern}`" in message for where, message in said)
+            if self.bentofile.values[field] and not known:
                 self.remarks.append(
                     Remark(
                         f"The {field} pattern {pattern!r} matches no file.",

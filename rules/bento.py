@@ -8,6 +8,7 @@ from typing import Any
 
 from bentomake.bento import info as bento_info
 from bentomake.bento.layout import BENTO_YAML, DIGESTS, README, content_digest, digests_file, version_of
+from bentomake.bento.readme import readme as generated_readme
 from bentomake.bento.tag import Tag
 from bentomake.engine.fact import ABSENT
 from bentomake.engine.rule import Context, Produced, rule
@@ -45,7 +46,6 @@ _IN_YAML = [
     inputs=["sources", "requirements", "lock", "service", "openapi", "models", "dockerfile"],
     params=["service", "name", "labels", "description", "envs", "args", "build.version", "build.labels", *_IN_YAML],
     oracles=["python.version", "bentoml.version", "generation", "source_date_epoch"],
-    templates=["bento_readme.j2"],
 )
 def bento(ctx: Context) -> Mapping[str, Produced]:
     """Compose the Bento: src/, env/, apis/, bento.yaml, README.md and the digests of them all."""
@@ -83,7 +83,7 @@ def bento(ctx: Context) -> Mapping[str, Produced]:
     whole = bento_info.complete(info, name, tag.version or "", created, digest, models)
     written: dict[str, Entry] = dict(tree)
     written[BENTO_YAML] = ctx.keep_bytes(bento_info.dump(whole).encode())
-    readme = own_readme if own_readme is not None else _generated_readme(ctx, service, tag, facts["bentoml"])
+    readme = own_readme if own_readme is not None else generated_readme(str(tag), service, facts["bentoml"]).encode()
     written[README] = ctx.keep_bytes(readme)
     written[DIGESTS] = ctx.keep_bytes(digests_file(written).encode("utf-8", "surrogateescape"), FILE)
     arrival: dict[str, Any] = {
@@ -108,7 +108,7 @@ def _check_packed(ctx: Context, service: dict[str, Any], packed: Mapping[str, En
             ctx.warn(
                 f"The service looked at {path}, which is not packed: it will be missing when the Bento is served.",
                 place=ctx.place("include"),
-                hint=f'Add "/{path}" to `include`.',
+                hint=f'Add "/{path}" to `include`, and see that no `exclude` pattern or .bentoignore removes it.',
             )
 
 
@@ -135,11 +135,3 @@ def _read(ctx: Context, path: str) -> bytes | None:
         return None
     data: bytes = ctx.host("read")(f"ctx/{path}")
     return data
-
-
-def _generated_readme(ctx: Context, service: dict[str, Any], tag: Tag, version: str) -> bytes:
-    import jinja2
-
-    environment = jinja2.Environment(keep_trailing_newline=True, trim_blocks=True, autoescape=False)  # noqa: S701 - Markdown
-    template = environment.from_string(ctx.template("bento_readme.j2"))
-    return template.render(tag=tag, service=service, bentoml_version=version).encode()

@@ -8,7 +8,7 @@ from typing import Any
 
 from bentomake.engine.fact import ABSENT
 from bentomake.engine.rule import Context, Produced, rule
-from bentomake.errors import StepError
+from bentomake.errors import BentomakeError, StepError
 
 _KEPT = (
     "generation",
@@ -35,7 +35,11 @@ def service(ctx: Context) -> Mapping[str, Produced]:
     name = ctx.param("service")
     aliases = {m["alias"]: m["tag"] for m in ctx.param("models") or [] if m.get("alias")}
     ctx.progress(0, 0, f"imports {name}")
-    looked = ctx.host("look")(name, aliases, ctx.workdir)
+    try:
+        looked = ctx.host("look")(name, aliases, ctx.workdir)
+    except BentomakeError as error:
+        error.place = error.place or ctx.place("service")
+        raise
     ctx.log("\n".join(text.rstrip() for text in (looked.stdout, looked.stderr) if text.strip()))
     found: dict[str, Any] = looked.result
     if found.get("uses_image"):

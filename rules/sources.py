@@ -18,14 +18,14 @@ def sources(ctx: Context) -> Mapping[str, Produced]:
     for count, (path, entry) in enumerate(files.tree.items()):
         if count % 500 == 0:
             ctx.progress(count, len(files.tree), "files")
-        if entry.mode == LINK:
-            ctx.keep_bytes(files.read(path))
-        else:
-            try:
+        try:
+            if entry.mode != LINK:
                 ctx.keep_file(files.path(path), entry)
-            except Changed:
-                raise StepError(f"{path} changed while it was packed.", hint="Build again.") from None
-            except OSError as error:
-                raise StepError(f"{path} cannot be read: {error.strerror}.", hint="Exclude it?") from error
+            elif ctx.keep_bytes(files.read(path)).digest != entry.digest:
+                raise Changed(path)
+        except Changed:
+            raise StepError(f"{path} changed while it was packed.", hint="Build again.") from None
+        except OSError as error:
+            raise StepError(f"{path} cannot be read: {error.strerror}.", hint="Exclude it?") from error
         tree[f"src/{path}"] = entry
     return tree

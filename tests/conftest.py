@@ -25,7 +25,7 @@ _FOREIGN = (
 ROOT = Path(__file__).resolve().parent.parent
 
 RUNNER = ["bentoml==1.1.11", "setuptools<81", "click<8.3", "scikit-learn"]
-CLASS = ["bentoml>=1.4,<2", "scikit-learn", "huggingface_hub"]
+CLASS = ["bentoml>=1.4,<2", "scikit-learn", "huggingface_hub", "uv"]  # real 1.4 builds want uv beside it
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -7,17 +7,19 @@ import fcntl
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..engine.content_store import ContentStore
 from ..engine.stat_index import write_atomically
-from ..engine.tree import FILE, LINK, Tree
+from ..engine.tree import Tree
 from ..errors import StoreError, UsageError
 from .layout import BENTO_YAML, LATEST, MODELS, SOURCES
 from .models import ModelStore
 from .tag import Tag
 
+_LINKED = f"{SOURCES}/"  # the rest are files of the Bento's own: real containerize writes into env/ and beside it
 _DIGEST_LINE = re.compile(rb"^content_digest: ['\"]?sha256:([0-9a-f]{64})['\"]?\s*$", re.MULTILINE)
 
 
@@ -85,7 +87,8 @@ class Library:
             )
         gone = [path for path in tree if not os.path.lexists(os.path.join(directory, path))]
         for path in gone:
-            _place(path, tree, directory, store)
+            os.makedirs(os.path.dirname(os.path.join(directory, path)), exist_ok=True)
+            store.place(tree[path], f"{directory}/{path}", own=not path.startswith(_LINKED))
         missing = [m for m in models if not os.path.isdir(os.path.join(directory, MODELS, m.name, m.version or ""))]
         linked = _link_models(directory, missing, ModelStore(self.home), store) if missing else []
         put_back = [*gone, *linked]
@@ -103,12 +106,12 @@ class Library:
             os.mkdir(name)
             store.probe_links(name)
             made: set[str] = set()
-            for path in tree:
-                parent = os.path.dirname(path)
+            for path, entry in tree.items():
+                parent = path.rpartition("/")[0]
                 if parent not in made:
                     os.makedirs(os.path.join(name, parent), exist_ok=True)
                     made.add(parent)
-                _place(path, tree, name, store)
+                store.place(entry, f"{name}/{path}", own=not path.startswith(_LINKED))
             _link_models(name, models, ModelStore(self.home), store)
             try:
                 os.rename(name, directory)
@@ -126,8 +129,11 @@ class Library:
         temporary = os.path.join(self.home, "tmp")
         with contextlib.suppress(OSError):
             for name in os.listdir(temporary):
+                path = os.path.join(temporary, name)
                 if name.startswith("bentomake-") and name.endswith(".lock"):
-                    _sweep_one(os.path.join(temporary, name))
+                    _sweep_one(path)
+                elif name.startswith("bentomake-latest-") and os.stat(path).st_mtime < time.time() - 60:
+                    os.unlink(path)
 
     def set_latest(self, tag: Tag) -> None:
         """Make `name:latest` name this version."""
@@ -239,18 +245,6 @@ def _sweep_one(lock_path: str) -> None:
         pass
     finally:
         os.close(fd)
-
-
-def _place(path: str, tree: Tree, directory: str, store: ContentStore) -> None:
-    entry = tree[path]
-    destination = os.path.join(directory, path)
-    if not path.startswith(f"{SOURCES}/"):
-        os.makedirs(os.path.dirname(destination), exist_ok=True)
-        store.place(entry, destination, own=True)  # real containerize writes into env/ and bento.yaml's neighbours
-    else:
-        if not os.path.isdir(os.path.dirname(destination)):
-            os.makedirs(os.path.dirname(destination), exist_ok=True)
-        store.place(entry, destination, own=entry.mode not in (FILE, 0o755, LINK))
 
 
 def _link_models(directory: str, models: list[Tag], source: ModelStore, store: ContentStore) -> list[str]:

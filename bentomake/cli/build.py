@@ -55,10 +55,13 @@ def build_command(targets: tuple[str, ...], **options: Any) -> int:
     Without a TARGET, the bentofile of this directory.
     """
     settings = settings_from(options)
-    if options["version"] is not None:
-        from ..bento.tag import Tag
+    from ..bento.tag import part
 
-        Tag.parse(f"name:{options['version']}")
+    for name in ("name", "version"):
+        if options[name] is not None:
+            part(options[name], name)
+    if (options["version"] or "").lower() == "latest":
+        raise UsageError("A Bento's version cannot be `latest`: that names the newest one.", hint="Choose another.")
     return build(settings, list(targets), options)
 
 
@@ -185,7 +188,9 @@ def add_diffs(session: Session, records: list[dict[str, Any]]) -> None:
     for record in records:
         for reason in record["reasons"]:
             if reason["kind"] in ("source", "file"):
-                reason["diff"] = text_diff(reason["old"], reason["new"], reason["name"], session.store)
+                reason["diff"] = text_diff(
+                    reason["old"], reason["new"], reason["name"].removeprefix("ctx/"), session.store
+                )
             add_diffs(session, [{"reasons": reason.get("because") or []}])
 
 

@@ -42,7 +42,8 @@ def gc_command(limit: str | None) -> int:
     """Forget what was not used for longest, down to the limit."""
     session = _session()
     wanted = parse_size(limit) if limit else DEFAULT_LIMIT
-    freed = collect(session.settings.cache, session.store, session.cache, wanted)
+    grace = {"grace": 0} if limit else {}  # who names a limit means it: also what is an hour old or less may go
+    freed = collect(session.settings.cache, session.store, session.cache, wanted, **grace)
     session.close()
     if freed is None:
         console.say("A build is running; nothing was collected.")

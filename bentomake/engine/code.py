@@ -11,6 +11,7 @@ from .digest import of_bytes, of_value
 from .stat_index import settled, signature, write_atomically
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_PARSER = threading.Lock()  # CPython 3.11's parser is not safe in several threads at once
 
 
 def released(rules_directory: str) -> bool:
@@ -24,7 +25,7 @@ class CodeIdentity:
     def __init__(self, version: str, kept: str):
         self._version = version
         self._kept = kept
-        self._lock = threading.Lock()  # CPython 3.11's parser is not safe in several threads at once
+        self._lock = _PARSER
         self._files: dict[str, tuple[str, list[str]]] = {}
         self._known: dict[str, Any] | None = None
         self._changed = False

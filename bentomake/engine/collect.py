@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -42,10 +43,23 @@ def in_use(cache: str) -> Iterator[None]:
     """Hold while building: a collection waits for nobody, it does not start."""
     fd = os.open(os.path.join(cache, "state", "in-use"), os.O_RDWR | os.O_CREAT, 0o600)
     try:
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _sweep(os.path.join(cache, "tmp"))  # nobody else builds: what lies there is of builds that died
         fcntl.flock(fd, fcntl.LOCK_SH)
         yield
     finally:
         os.close(fd)
+
+
+def _sweep(directory: str) -> None:
+    for name in os.listdir(directory) if os.path.isdir(directory) else []:
+        path = os.path.join(directory, name)
+        if os.path.isdir(path):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
 
 
 def collect(cache: str, store: ContentStore, actions: ActionCache, limit: int, grace: int = _GRACE) -> Freed | None:

@@ -13,12 +13,13 @@ from collections.abc import Iterator
 
 from ..errors import StoreError
 from .digest import Digest, of_bytes
-from .tree import EXECUTABLE, LINK, Entry, Tree, dump, load
+from .tree import EXECUTABLE, LINK, Entry, Tree, differing, dump, load
 
 # A blob carries this time (2000-01-01, UTC) from the moment its bytes were hashed. A blob of the right size that
 # carries it was not written to since; anything else is hashed again before it is believed.
 HASHED = 946_684_800 * 10**9
 _CHUNK = 1 << 20
+_TREES = 32  # kept in memory
 _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EACCES, errno.EOPNOTSUPP, errno.ENOSYS, errno.EROFS}
 
 
@@ -38,6 +39,7 @@ class ContentStore:
         self.added = 0  # bytes, by this process
         self.notes: list[str] = []  # odd things found, for `-v`
         self._known: set[str] = set()
+        self._trees: dict[Digest, Tree] = {}  # the last that this process read or put
         self._reflink = sys.platform == "linux"
         self._serial = 0
         self._lock = threading.Lock()
@@ -88,9 +90,9 @@ class ContentStore:
             self._serial += 1
             return os.path.join(self.root, "tmp", f"{os.getpid()}-{threading.get_ident()}-{self._serial}")
 
-    def _arrive(self, temporary: str, path: str, size: int) -> None:
-        os.chmod(temporary, 0o555 if path.endswith(".x") else 0o444)
-        os.utime(temporary, ns=(HASHED, HASHED))
+    def _arrive(self, fd: int, temporary: str, path: str, size: int) -> None:
+        os.fchmod(fd, 0o555 if path.endswith(".x") else 0o444)
+        os.utime(fd, ns=(HASHED, HASHED))
         try:
             os.rename(temporary, path)
         except FileNotFoundError:
@@ -113,9 +115,9 @@ class ContentStore:
                 view = memoryview(data)
                 while view:
                     view = view[os.write(fd, view) :]
+                self._arrive(fd, temporary, self.path(digest, mode), digest.size)
             finally:
                 os.close(fd)
-            self._arrive(temporary, self.path(digest, mode), digest.size)
         except OSError as error:
             raise StoreError(f"The content store cannot be written: {error.strerror}.", place=self.root) from error
 
@@ -124,7 +126,7 @@ class ContentStore:
         if self.has(digest, mode):
             return
         if digest.size <= 8 * _CHUNK:
-            with open(source, "rb") as file:
+            with open(source, "rb", buffering=0) as file:
                 data = file.read()
             if of_bytes(data) != digest:
                 raise Changed(source)
@@ -140,9 +142,10 @@ class ContentStore:
                     size += len(chunk)
                     if not cloned:
                         out.write(chunk)
-            if Digest(sha256.hexdigest(), size) != digest:
-                raise Changed(source)
-            self._arrive(temporary, self.path(digest, mode), size)
+                if Digest(sha256.hexdigest(), size) != digest:
+                    raise Changed(source)
+                out.flush()
+                self._arrive(out.fileno(), temporary, self.path(digest, mode), size)
         finally:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(temporary)
@@ -159,12 +162,31 @@ class ContentStore:
         raise Missing(digest.sha256)
 
     def put_tree(self, tree: Tree) -> Digest:
-        return self.put_bytes(dump(tree))
+        digest = self.put_bytes(dump(tree))
+        self._keep(digest, tree)
+        return digest
 
-    def tree(self, digest: Digest) -> dict[str, Entry]:
+    def tree(self, digest: Digest) -> Tree:
         """A tree that was put; Missing if it, or its form, is damaged."""
+        tree = self._trees.get(digest)
+        if tree is None:
+            try:
+                tree = load(self.read(digest))
+            except ValueError as error:
+                raise Missing(str(error)) from error
+            self._keep(digest, tree)
+        return tree
+
+    def _keep(self, digest: Digest, tree: Tree) -> None:
+        with self._lock:
+            if len(self._trees) >= _TREES:
+                del self._trees[next(iter(self._trees))]
+            self._trees[digest] = tree
+
+    def differing(self, old: Digest, new: Digest) -> tuple[Tree, Tree]:
+        """Two trees without what both have; Missing if one, or its form, is damaged."""
         try:
-            return load(self.read(digest))
+            return differing(self.read(old), self.read(new))
         except ValueError as error:
             raise Missing(str(error)) from error
 
@@ -180,12 +202,12 @@ class ContentStore:
         if entry.mode == LINK:
             os.symlink(os.fsdecode(self.read(entry.digest)), destination)
             return
-        if not self.has(entry.digest, entry.mode):
+        blob = self.path(entry.digest, entry.mode)
+        if blob not in self._known and not self.has(entry.digest, entry.mode):
             other = 0o644 if entry.mode == EXECUTABLE else EXECUTABLE
             if not self.has(entry.digest, other):
                 raise Missing(entry.digest.sha256)
             self.put_file(self.path(entry.digest, other), entry.digest, entry.mode)
-        blob = self.path(entry.digest, entry.mode)
         if not own and entry.digest.size and not self._reflink:
             try:
                 os.link(blob, destination)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import Any, NamedTuple
+
+_WRITTEN = re.compile(r"([0-9a-f]{64})-([0-9]+)")
 
 
 class Digest(NamedTuple):
@@ -19,10 +22,10 @@ class Digest(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> Digest:
         """Read what `str()` wrote; ValueError if it is anything else."""
-        sha256, _, size = text.partition("-")
-        if len(sha256) != 64 or not size.isdigit() or any(c not in "0123456789abcdef" for c in sha256):
+        found = _WRITTEN.fullmatch(text)
+        if found is None:
             raise ValueError(f"not a digest: {text!r}")
-        return cls(sha256, int(size))
+        return cls(found[1], int(found[2]))
 
 
 def of_bytes(data: bytes) -> Digest:

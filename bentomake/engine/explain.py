@@ -8,8 +8,10 @@ from typing import Any
 from .action import CACHED, FAILED, RAN, RESTORED, Outcome
 from .content_store import ContentStore, Missing
 from .digest import Digest
+from .fact import ABSENT
 from .manifest import Reason
-from .tree import Tree
+
+SHA256 = 64  # characters of one
 
 
 def explain(outcomes: Mapping[str, Outcome], store: ContentStore) -> list[dict[str, Any]]:
@@ -31,7 +33,8 @@ def _record(outcome: Outcome, outcomes: Mapping[str, Outcome], store: ContentSto
     if outcome.trace is not None:
         record["key"] = outcome.trace.key
         if outcome.state in (CACHED, RESTORED):
-            record["from"] = {"project": outcome.trace.origin, "at": outcome.trace.at}
+            here = outcome.trace.origin == outcome.action.binding.origin
+            record["from"] = {"project": outcome.trace.origin, "here": here, "at": outcome.trace.at}
             record["saved"] = round(outcome.trace.seconds, 4)
     if outcome.state == RAN and outcome.log:
         record["log"] = outcome.log[-4000:]
@@ -57,22 +60,27 @@ def _reasons(outcome: Outcome, outcomes: Mapping[str, Outcome], store: ContentSt
                 # An input that had changed in an earlier, failed run has no reasons of its own now.
                 record["because"] = _reasons(behind, outcomes, store) or list(_files(reason, store))
                 record["action"] = behind.action.id
+        if reason.kind == "file":  # the whole digests: the content store may still have what they name
+            record |= {"old": _whole(reason.old_digest, reason.old), "new": _whole(reason.new_digest, reason.new)}
         if reason.kind == "param":
             record["place"] = outcome.action.binding.place(reason.name)
         found.append(record)
     return found
 
 
+def _whole(digest: str | None, shown: str | None) -> str | None:
+    return digest if digest is not None and len(digest) == SHA256 else None if shown == ABSENT.shown else shown
+
+
 def _files(reason: Reason, store: ContentStore) -> Iterator[dict[str, Any]]:
     """The paths in which two sets of files differ."""
-    old, new = _tree(reason.old_digest, store), _tree(reason.new_digest, store)
-    if old is None or new is None:
+    try:
+        old, new = store.differing(Digest.parse(reason.old_digest or ""), Digest.parse(reason.new_digest or ""))
+    except (Missing, ValueError):
         yield {"kind": "source", "name": reason.name, "change": "changed", "old": None, "new": None}
         return
     for path in sorted(old.keys() | new.keys()):
         was, now = old.get(path), new.get(path)
-        if was == now:
-            continue
         change = "added" if was is None else "removed" if now is None else "changed"
         same = was is not None and now is not None and was.digest == now.digest
         yield {
@@ -82,15 +90,6 @@ def _files(reason: Reason, store: ContentStore) -> Iterator[dict[str, Any]]:
             "old": None if was is None else f"mode {was.mode:o}" if same else was.digest.sha256,
             "new": None if now is None else f"mode {now.mode:o}" if same else now.digest.sha256,
         }
-
-
-def _tree(digest: str | None, store: ContentStore) -> Tree | None:
-    if digest is None:
-        return None
-    try:
-        return store.tree(Digest.parse(digest))
-    except (Missing, ValueError):
-        return None
 
 
 def roots(reasons: list[dict[str, Any]]) -> Iterator[tuple[list[str], dict[str, Any]]]:

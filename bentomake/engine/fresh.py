@@ -10,8 +10,10 @@ import os
 import sys
 import time
 from _blake2 import blake2b  # hashlib would load OpenSSL, which costs more than all of the rest
-from array import array
-from collections.abc import Mapping, Sequence
+
+TYPE_CHECKING = False  # typing's own, and collections.abc, would cost a tenth of all that a no-op costs
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 _MAGIC = "bentomake fresh 1"
 _PREFIXES = ("BENTO", "PIP_", "UV_", "HF_", "PYTHON")
@@ -72,8 +74,7 @@ def answer(argv: Sequence[str], env: Mapping[str, str], cwd: str) -> tuple[str, 
         for path in absent.split(b"\0") if absent else ():
             if os.path.lexists(path):
                 return None
-        recorded = array("q")
-        recorded.frombytes(stamps)
+        recorded = memoryview(stamps).cast("q")
         stat, names = os.stat, paths.split(b"\0")
         if len(recorded) != len(names):
             return None
@@ -82,7 +83,7 @@ def answer(argv: Sequence[str], env: Mapping[str, str], cwd: str) -> tuple[str, 
             if hash((st.st_size, st.st_mtime_ns, st.st_ctime_ns, st.st_ino, st.st_mode)) != stamp:
                 return None
         return out.decode("utf-8", "surrogateescape"), err.decode("utf-8", "surrogateescape")
-    except (OSError, ValueError, UnicodeError):
+    except (OSError, ValueError, TypeError):
         return None
 
 
@@ -132,6 +133,8 @@ class Watch:
         """Write the record; False if something is too new to be trusted, or changed meanwhile."""
         if self._unsettled is not None:
             return False
+        from array import array
+
         own = [path for path, stamp in self._stamps.items() if stamp == 0]
         try:
             for path in own:
@@ -142,15 +145,13 @@ class Watch:
                 self._stamps[path] = _stamp(os.stat(path))
             key = read_key(cache)
             variables = "\n".join(f"{n}={'' if v is None else mac(key, v)}" for n, v in sorted(self._variables.items()))
-            paths = [os.fsencode(path) for path in self._stamps]
-            absent = [os.fsencode(path) for path in sorted(self._absent)]
             parts = [
                 _MAGIC.encode(),
                 stdout.encode("utf-8", "surrogateescape"),
                 stderr.encode("utf-8", "surrogateescape"),
                 variables.encode(),
-                b"\0".join(absent),
-                b"\0".join(paths),
+                os.fsencode("\0".join(sorted(self._absent))),
+                os.fsencode("\0".join(self._stamps)),
                 array("q", self._stamps.values()).tobytes(),
             ]
             target = _record_path(cache, key, argv, env, cwd)

@@ -17,7 +17,7 @@ from .digest import Digest, of_value
 from .manifest import Line, Manifest, Reason, diff
 from .progress import Progress
 from .recipe_context import RecipeContext
-from .rule import KEYED, Produced, check_outputs
+from .rule import KEYED, check_outputs
 from .single_flight import SingleFlight
 from .trace import ActionCache, Trace
 from .tree import FILE, Entry
@@ -133,7 +133,7 @@ class Rebuilder:
             for name in action.rule.sources:  # so that an explanation can say which file changed
                 self.store.put_tree(action.binding.source(name)[0])
             produced = action.rule.recipe(context)
-            tree = {path: self._entry(made) for path, made in produced.items()}
+            tree = {p: made if isinstance(made, Entry) else self._entry(made) for p, made in produced.items()}
             check_outputs(action.rule, tree)
             outcome.tree = self.store.put_tree(tree)
         except BentomakeError as error:
@@ -147,10 +147,13 @@ class Rebuilder:
             shutil.rmtree(workdir, ignore_errors=True)
         outcome.seconds = time.monotonic() - began
         outcome.log, outcome.warnings = "\n".join(context.log_lines), context.warnings
-        outcome.manifest = static.extended(context.discovered)
+        found = context.discovered
+        if outcome.state == FAILED and previous is not None:  # it may have failed before it looked at anything
+            found = [*self._as_before(action, previous), *found]
+        outcome.manifest = static.extended(found)
         if previous is not None:
             outcome.reasons = diff(previous, outcome.manifest)
-            if not outcome.reasons:
+            if not outcome.reasons and outcome.state != FAILED:
                 outcome.why = "forced" if forced else "its remembered output is gone"
         elif forced:
             outcome.why = "forced"
@@ -175,9 +178,16 @@ class Rebuilder:
                 outcome.why = context.forgotten
         return outcome
 
-    def _entry(self, made: Produced) -> Entry:
-        if isinstance(made, Entry):
-            return made
+    def _as_before(self, action: Action, previous: Manifest) -> list[Line]:
+        """Today's answers to what the action discovered last time."""
+        lines = []
+        for kind, name, *_ in previous.lines:
+            if kind not in _STATIC_KINDS:
+                fact = action.binding.facts.ask(kind, name)
+                lines.append(Line(kind, name, fact.digest, fact.shown))
+        return lines
+
+    def _entry(self, made: str | bytes) -> Entry:
         data = made.encode("utf-8") if isinstance(made, str) else made
         return Entry(self.store.put_bytes(data), FILE)
 
@@ -206,6 +216,8 @@ class DryRebuilder(Rebuilder):
             if action.id in self._forced:
                 return Outcome(action, RUNS, static, first=first, why="forced")
             trace = self.find(action, static)
+            for name in action.rule.sources if trace is None else ():  # so that the explanation can say which file
+                self.store.put_tree(action.binding.source(name)[0])
         except BentomakeError as error:
             return Outcome(action, FAILED, error=error)
         if trace is not None:
@@ -214,13 +226,7 @@ class DryRebuilder(Rebuilder):
             return hit
         outcome = Outcome(action, RUNS, static, first=first)
         if previous is not None:
-            asked = {(line.kind, line.name) for line in static.lines}
-            rest: list[Line] = []
-            for line in previous.lines:
-                if (line.kind, line.name) not in asked and line.kind not in _STATIC_KINDS:
-                    fact = action.binding.facts.ask(line.kind, line.name)
-                    rest.append(Line(line.kind, line.name, fact.digest, fact.shown))
-            outcome.reasons = diff(previous, static.extended(rest))
+            outcome.reasons = diff(previous, static.extended(self._as_before(action, previous)))
         return outcome
 
 

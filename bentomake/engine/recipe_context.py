@@ -14,7 +14,7 @@ from .digest import Digest, of_bytes
 from .fact import Fact
 from .manifest import Line
 from .rule import Rule, Tool
-from .tree import FILE, Entry, Tree
+from .tree import FILE, LINK, Entry, Tree
 
 
 class StoredFiles:
@@ -53,7 +53,10 @@ class UserFiles:
         self.tree: Tree = binding.source(name)[0]
 
     def read(self, path: str) -> bytes:
-        with open(self._binding.fetch(self._name, path), "rb") as file:
+        where = self._binding.fetch(self._name, path)
+        if self.tree[path].mode == LINK:
+            return os.fsencode(os.readlink(where))
+        with open(where, "rb") as file:
             return file.read()
 
     def path(self, path: str) -> str:

@@ -63,11 +63,15 @@ def schedule(
     stopping = False
     trouble: BaseException | None = None
 
-    def work(action: Action, inputs: dict[str, Digest]) -> None:
-        try:
-            ended.put(rebuilder.bring(action, inputs, told))
-        except BaseException as error:
-            ended.put(error)
+    todo: queue.SimpleQueue[tuple[Action, dict[str, Digest]] | None] = queue.SimpleQueue()
+    workers: list[threading.Thread] = []  # kept from action to action: each has its own connection to the action cache
+
+    def work() -> None:
+        while (item := todo.get()) is not None:
+            try:
+                ended.put(rebuilder.bring(*item, told))
+            except BaseException as error:
+                ended.put(error)
 
     try:
         while waiting or running:
@@ -84,7 +88,10 @@ def schedule(
                         for name, need in zip(action.rule.inputs, action.needs, strict=True)
                         if (tree := outcomes[need].tree) is not None
                     }
-                    threading.Thread(target=work, args=(action, inputs), name=action.id, daemon=True).start()
+                    todo.put((action, inputs))
+                    if running > len(workers):
+                        workers.append(threading.Thread(target=work, daemon=True))
+                        workers[-1].start()
             if not running:
                 continue
             result = ended.get()
@@ -99,6 +106,9 @@ def schedule(
     except KeyboardInterrupt:
         process.end_all()
         raise
+    finally:
+        for _ in workers:
+            todo.put(None)
     if trouble is not None:
         raise trouble
     return outcomes

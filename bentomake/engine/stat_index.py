@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import NamedTuple
 
 from .digest import Digest
 
@@ -15,6 +16,7 @@ Signature = tuple[int, int, int, int, int]  # size, mtime, ctime (ns), inode, mo
 _CHUNK = 1 << 20
 _BIG = 1 << 20  # from here on a touched file is compared by xxh3 before sha256 is asked
 _TICK = 20_000_000  # ns; kernels stamp files with a clock that ticks every 1 to 10 ms
+_VERSION = 2
 _COARSE = 2_000_000_000  # ns; file systems that keep whole seconds (HFS+, FAT keeps two)
 
 
@@ -31,6 +33,15 @@ def settled(sig: Signature, asked_at: int) -> bool:
     return newest + (_COARSE if newest % 1_000_000_000 == 0 else _TICK) < asked_at
 
 
+class _Known(NamedTuple):
+    """What is kept of a file; the stamp is the hash of its signature: numbers, so it is the same in every process."""
+
+    stamp: int
+    size: int
+    sha256: str
+    xxh3: str  # of big files only
+
+
 class StatIndex:
     """Digests of files by path; saved as JSON; a damaged file is an empty index."""
 
@@ -40,32 +51,31 @@ class StatIndex:
         self.hashed_bytes = 0
         self._progress = progress
         self._changed = False
-        self._entries: dict[str, list[Any]] = {}  # path → [*signature, sha256, xxh3 or ""]
+        self._entries: dict[str, _Known] = {}
         try:
             with open(file, encoding="utf-8", errors="surrogateescape") as stream:
                 data = json.load(stream)
-            if isinstance(data, dict) and data.get("version") == 1 and isinstance(data.get("files"), dict):
-                self._entries = data["files"]
-        except (OSError, ValueError):
+            if data["version"] == _VERSION:
+                self._entries = {path: _Known(*known) for path, known in data["files"].items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             pass
 
     def digest(self, path: str, st: os.stat_result | None = None) -> Digest:
         """The file's digest; OSError if it cannot be read."""
-        asked_at = time.time_ns()
         sig = signature(os.stat(path) if st is None else st)
         entry = self._entries.get(path)
-        if entry is not None and len(entry) == 7 and tuple(entry[:5]) == sig:
-            return Digest(entry[5], sig[0])
-        fast = ""
+        if entry is not None and entry.stamp == hash(sig):
+            return Digest(entry.sha256, sig[0])
+        asked_at, fast = time.time_ns(), ""
         if sig[0] >= _BIG:
-            if entry is not None and len(entry) == 7 and entry[6] and entry[0] == sig[0]:
+            if entry is not None and entry.xxh3 and entry.size == sig[0]:
                 fast = self._xxh3(path)
-                if fast == entry[6]:
-                    self._keep(path, sig, asked_at, entry[5], fast)
-                    return Digest(entry[5], sig[0])
+                if fast == entry.xxh3:
+                    self._keep(path, sig, asked_at, entry.sha256, fast)
+                    return Digest(entry.sha256, sig[0])
             sha256, fast = self._both(path, sig[0])
         else:
-            with open(path, "rb") as file:
+            with open(path, "rb", buffering=0) as file:
                 sha256 = hashlib.sha256(file.read()).hexdigest()
         self.hashed += 1
         self.hashed_bytes += sig[0]
@@ -79,7 +89,7 @@ class StatIndex:
     def _keep(self, path: str, sig: Signature, asked_at: int, sha256: str, fast: str) -> None:
         self._changed = True
         if settled(sig, asked_at):
-            self._entries[path] = [*sig, sha256, fast]
+            self._entries[path] = _Known(hash(sig), sig[0], sha256, fast)
         else:
             self._entries.pop(path, None)
 
@@ -118,7 +128,7 @@ class StatIndex:
         if not self._changed:
             return
         write_atomically(
-            self.file, json.dumps({"version": 1, "files": self._entries}).encode("utf-8", "surrogateescape")
+            self.file, json.dumps({"version": _VERSION, "files": self._entries}).encode("utf-8", "surrogateescape")
         )
         self._changed = False
 
@@ -126,7 +136,7 @@ class StatIndex:
 def write_atomically(path: str, data: bytes) -> None:
     """Replace a file in one step, so that a reader or a crash never sees half of it."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    temporary = f"{path}.{os.getpid()}.tmp"
+    temporary = f"{path}.{os.getpid()}-{threading.get_ident()}.tmp"
     with open(temporary, "wb") as file:
         file.write(data)
     os.replace(temporary, path)

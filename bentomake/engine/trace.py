@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -139,10 +140,9 @@ class ActionCache:
             cache.get("probe")
         except (sqlite3.Error, ValueError, TypeError, AttributeError, Refused, diskcache.Timeout) as error:
             self.notes.append(f"the action cache was damaged ({error}); it starts anew")
-            for name in os.listdir(self.directory):
-                with contextlib.suppress(OSError):
-                    os.unlink(os.path.join(self.directory, name))
+            shutil.rmtree(self.directory, ignore_errors=True)
             try:
+                os.makedirs(self.directory, mode=0o700, exist_ok=True)
                 cache = diskcache.Cache(self.directory, timeout=60, **settings)
             except (sqlite3.Error, OSError) as again:
                 raise StoreError(f"The action cache {self.directory} cannot be used: {again}.") from again

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -21,25 +22,45 @@ class Entry(NamedTuple):
 
 Tree = Mapping[str, Entry]
 
+_NAMES = {mode: f"{mode:o}" for mode in (FILE, EXECUTABLE, LINK)}
+_MODES = {name: mode for mode, name in _NAMES.items()}
+_RECORD = re.compile(r"(?<![^\0])([0-7]+) ([0-9a-f]{64})-([0-9]+) ([^\0]+)\0")
+_SUSPECT = re.compile(r"[ /]\.{0,2}[/\0]")  # what a path that is absolute or climbs has in it, and few others have
+
 
 def dump(tree: Tree) -> bytes:
     """A record a path, sorted, each `mode sha256-size path` and NUL; the sha256 of it all is the tree's digest."""
-    lines = [f"{e.mode:o} {e.digest.sha256}-{e.digest.size} {path}\0" for path, e in sorted(tree.items())]
+    lines = []
+    for path in sorted(tree):
+        (sha256, size), mode = tree[path]
+        lines.append(f"{_NAMES[mode]} {sha256}-{size} {path}\0")
     return "".join(lines).encode("utf-8", "surrogateescape")
 
 
 def load(data: bytes) -> dict[str, Entry]:
     """Read what `dump` wrote; ValueError for anything else (a path that is absolute or climbs, a bad digest)."""
-    tree: dict[str, Entry] = {}
-    for line in data.decode("utf-8", "surrogateescape").split("\0")[:-1]:
-        mode, digest, path = line.split(" ", 2)
-        if path.startswith("/") or not _plain(path.split("/")):
-            raise ValueError(f"not a path of a tree: {path!r}")
-        value = int(mode, 8)
-        if value not in (FILE, EXECUTABLE, LINK):
-            raise ValueError(f"not a mode of a tree: {mode!r}")
-        tree[path] = Entry(Digest.parse(digest), value)
-    return tree
+    text = data.decode("utf-8", "surrogateescape")
+    records = _RECORD.findall(text)
+    if len(records) != text.count("\0") or (text and not text.endswith("\0")):
+        raise ValueError("not the form of a tree")
+    if _SUSPECT.search(text):
+        for *_, path in records:
+            if not _plain(path.split("/")):
+                raise ValueError(f"not a path of a tree: {path!r}")
+    try:
+        return {path: Entry(Digest(sha256, int(size)), _MODES[mode]) for mode, sha256, size, path in records}
+    except KeyError as error:
+        raise ValueError(f"not a mode of a tree: {error}") from None
+
+
+def differing(old: bytes, new: bytes) -> tuple[dict[str, Entry], dict[str, Entry]]:
+    """What `load` gives of two dumped trees, without the records that both have; ValueError as `load`."""
+    before, after = set(old.split(b"\0")), set(new.split(b"\0"))
+    return _load_records(before - after), _load_records(after - before)
+
+
+def _load_records(records: Iterable[bytes]) -> dict[str, Entry]:
+    return load(b"".join(record + b"\0" for record in records))
 
 
 def _plain(parts: list[str]) -> bool:

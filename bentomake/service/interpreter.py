@@ -144,7 +144,8 @@ def _program(text: str, name: str, env: Mapping[str, str]) -> str:
             return inside
         if _is_program(path):
             return path
-        raise UsageError(f"{text} is not a Python interpreter: {_why_not(path)}.", place=name)
+        hint = "Name a Python or a virtual environment, e.g. .venv."
+        raise UsageError(f"{text} is not a Python interpreter: {_why_not(path)}.", place=name, hint=hint)
     for directory in env.get("PATH", os.defpath).split(os.pathsep):
         path = os.path.join(os.path.abspath(directory), text)
         if directory and _is_program(path):

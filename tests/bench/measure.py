@@ -57,8 +57,8 @@ class Contender:
         return median(run.cpu for run in self.runs)
 
 
-def in_turns(contenders: Sequence[Contender], rounds: int, warm_up: int = 1) -> None:
-    """Run them one after the other, `rounds` times; the runs are kept in each."""
+def in_turns(contenders: Sequence[Contender], rounds: int, warm_up: int) -> None:
+    """Run them one after the other, `rounds` times after the warm-up; the runs are kept in each."""
     for number in range(warm_up + rounds):
         for contender in contenders:
             run = contender.go()
@@ -110,8 +110,8 @@ class Case:
                     one.name,
                     spread(one, "cpu"),
                     spread(one, "wall"),
-                    "" if first else f"{ratio(one, ours, 'cpu'):.3g}×",
-                    "" if first else f"{ratio(one, ours, 'wall'):.3g}×",
+                    "" if first else f"{ratio(one, ours, 'cpu'):.3g}",
+                    "" if first else f"{ratio(one, ours, 'wall'):.3g}",
                 ]
             )
         return rows

@@ -34,7 +34,6 @@ FILES = open("files.txt").read().split()
 
 
 def pack():
-    shutil.rmtree("out", ignore_errors=True)
     for name in FILES:
         os.makedirs(os.path.dirname("out/" + name), exist_ok=True)
         shutil.copy(name, "out/" + name)
@@ -46,7 +45,7 @@ def task_pack():
 """
 _NINJA = """\
 rule pack
-  command = rm -rf out && mkdir out && cp -r service.py data out/ && touch out.done
+  command = mkdir -p out && cp -r service.py data out/ && touch out.done
 build out.done: pack {files}
 """
 _MODEL_YAML = """\
@@ -81,10 +80,16 @@ def data_file(project: Path, number: int) -> Path:
     return project / "data" / f"{number // 100:03}" / f"{number:05}.bin"
 
 
-def for_peers(project: Path) -> Path:
+def copy_of(project: Path, name: str) -> Path:
+    """The same project again, for a command that would otherwise leave its traces in the way of another."""
+    copy = project.parent / name
+    shutil.copytree(project, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    return copy
+
+
+def for_peers(project: Path, name: str = "peers") -> Path:
     """A copy of a project with the same job for doit and ninja: copy all of its files when one has changed."""
-    copy = project.parent / "peers"
-    shutil.copytree(project, copy)
+    copy = copy_of(project, name)
     files = ["service.py", *sorted(str(path.relative_to(copy)) for path in copy.glob("data/*/*"))]
     (copy / "files.txt").write_text("\n".join(files))
     (copy / "dodo.py").write_text(_DODO)
@@ -92,10 +97,13 @@ def for_peers(project: Path) -> Path:
     return copy
 
 
-def iris_project(top: Path, python: str, env: Mapping[str, str]) -> Path:
-    """The example of the class generation with its model trained."""
+def iris_project(top: Path, python: str, env: Mapping[str, str], *, locking: bool) -> Path:
+    """The example of the class generation with its model trained; its `python:` section is its last."""
     project = top / "project"
     shutil.copytree(ROOT / "examples" / "iris", project, ignore=shutil.ignore_patterns(".*", "__pycache__"))
+    if not locking:
+        with open(project / "bentofile.yaml", "a", encoding="utf-8") as file:
+            file.write("  lock_packages: false\n")
     subprocess.run([python, "train.py"], cwd=project, env=dict(env), check=True, stdout=subprocess.DEVNULL)
     return project
 

@@ -65,6 +65,7 @@ def test_a_file_is_brought_in_if_its_bytes_are_those_that_were_promised(store, t
 def test_a_truncated_blob_counts_as_missing_and_is_said(store):
     digest = store.put_bytes(b"hello, world")
     rewrite(store.path(digest), b"hello")
+    os.utime(store.path(digest), ns=(HASHED, HASHED))
     later = anew(store)
     assert not later.has(digest)
     assert "damaged" in later.notes[0]

@@ -1,4 +1,4 @@
-"""The graph: rules bound to bentofiles, in an order where what is needed comes first; a wrong rulebook names its places."""
+"""The graph: rules bound to bentofiles, ordered so that what is needed comes first; a wrong rulebook names places."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_an_input_that_is_no_rule_is_an_error_at_its_rule(tmp_path):
 
 def test_rules_that_need_each_other_are_named_in_their_circle(tmp_path):
     text = '@rule(outputs="x", inputs="b")\ndef a(ctx): ...\n@rule(outputs="y", inputs="a")\ndef b(ctx): ...\n'
-    with pytest.raises(RuleError, match="circle: (a → b|b → a)"):
+    with pytest.raises(RuleError, match=r"circle: (a → b|b → a)"):
         graph.order(rules_from(tmp_path / "r.py", text, "ab"), [("", "a")])
 
 

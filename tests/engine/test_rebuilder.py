@@ -145,9 +145,11 @@ def test_editing_a_rule_reruns_that_rule_and_a_template_too(toy, tmp_path):
 def test_another_declaration_is_another_key(toy, tmp_path, declaration):
     toy.binding.oracles, toy.binding.tools = {"x": 1}, {"x": Tool("x", (), "1")}
     before = one(tmp_path, 'outputs="o"', 'return {"o": "x"}')
-    after = one(tmp_path, declaration if "outputs" in declaration else f'outputs="o", {declaration}', 'return {"o": "x"}')
+    after = one(
+        tmp_path, declaration if "outputs" in declaration else f'outputs="o", {declaration}', 'return {"o": "x"}'
+    )
     # the same file, so that only the declaration can tell them apart
-    (tmp_path / "toy.py").write_text("the same")
+    (tmp_path / "toy.py").write_text("# the same\n")
     assert states(toy.build(before)) == {"only": RAN}
     assert states(toy.build(after)) == {"only": RAN}
 
@@ -323,7 +325,8 @@ def test_a_secret_parameter_is_keyed_but_nowhere_in_clear(toy, tmp_path):
 
 def test_builds_at_once_run_each_action_once(toy, tmp_path):
     counter = tmp_path / "count"
-    body = f'import time\nwith open("{counter}", "a") as f: f.write("x")\ntime.sleep(0.3)\nreturn {{"o": ctx.param("text")}}'
+    body = f'import time\nwith open("{counter}", "a") as f: f.write("x")\ntime.sleep(0.3)\n'
+    body += 'return {"o": ctx.param("text")}'
     rules = one(tmp_path, 'outputs="o", params="text"', body)
     found = []
     builders = [Toy(tmp_path) for _ in range(4)]

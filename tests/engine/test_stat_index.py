@@ -1,4 +1,4 @@
-"""The stat index hashes a file once, and again when it may have changed: it never says "unchanged" of a changed file."""
+"""The stat index hashes a file once, and again when it may have changed; it never calls a changed one "unchanged"."""
 
 from __future__ import annotations
 

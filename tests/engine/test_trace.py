@@ -105,7 +105,9 @@ def test_a_planted_pickle_is_not_loaded_and_a_planted_file_not_opened(cache, tmp
 def test_a_planted_pickle_as_a_key_is_not_loaded(cache, tmp_path):
     cache.remember(a_trace(), STATIC.key)
     with database(cache) as db:
-        db.execute("UPDATE Cache SET key = ?, raw = 0 WHERE key LIKE 'trace%'", (pickle.dumps(Marker(tmp_path / "pwned")),))
+        db.execute(
+            "UPDATE Cache SET key = ?, raw = 0 WHERE key LIKE 'trace%'", (pickle.dumps(Marker(tmp_path / "pwned")),)
+        )
     later = ActionCache(cache.directory)
     assert list(later.traces()) == []
     assert later.trace(a_trace().key) is None

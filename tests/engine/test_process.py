@@ -1,0 +1,50 @@
+"""Processes: an exit code is the caller's business, and nothing that was started is left running."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+
+from bentomake.engine.process import run
+from bentomake.errors import UsageError
+
+
+def gone(pid):
+    """Whether a process is dead, or only waits to be reaped by somebody."""
+    for _ in range(200):
+        try:
+            os.kill(pid, 0)
+            with open(f"/proc/{pid}/stat") as file:
+                if file.read().rpartition(")")[2].split()[0] == "Z":
+                    return True
+        except (ProcessLookupError, FileNotFoundError):
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_what_it_says_and_how_it_ends():
+    done = run(["sh", "-c", "cat; echo err >&2; exit 7"], stdin="said to it\n")
+    assert (done.returncode, done.stdout, done.stderr, done.timed_out) == (7, "said to it\n", "err\n", False)
+
+
+def test_its_environment_and_directory_are_those_that_were_given(tmp_path):
+    done = run(["/bin/sh", "-c", "pwd; echo $A; echo ${HOME-none}"], env={"A": "b"}, cwd=str(tmp_path))
+    assert done.stdout.split() == [os.path.realpath(tmp_path), "b", "none"]
+
+
+def test_after_its_time_it_is_killed_with_all_that_it_started(tmp_path):
+    done = run(["sh", "-c", f"sleep 60 & echo $! > {tmp_path}/pid; wait"], timeout=0.5)
+    assert done.timed_out and done.returncode < 0
+    assert gone(int((tmp_path / "pid").read_text()))
+
+
+def test_a_program_that_is_not_there_is_a_usage_error():
+    with pytest.raises(UsageError, match="cannot be started"):
+        run(["/no/such/program"])
+
+
+def test_output_that_is_not_utf_8_is_no_traceback():
+    assert run(["printf", "\\377"]).stdout == "\ufffd"
