@@ -78,6 +78,8 @@ class Project:
             "lock.locker": self.settings.locker,
             "lock.upgrade": list(self.settings.upgrade),
         }
+        if name == "models.aliases":
+            return {m["alias"]: m["tag"] for m in self.bentofile.values["models"] if m.get("alias")}
         if own.get(name) is not None or name.startswith(("build.", "lock.")):
             return own.get(name)
         return self.bentofile.values[name]

@@ -27,16 +27,15 @@ _KEPT = (
 
 @rule(
     outputs=["service.json", "openapi.yaml", "(schema.json)"],
-    params=["service", "models"],
+    params=["service", "models.aliases"],
     oracles=["python.version", "bentoml.version"],
 )
 def service(ctx: Context) -> Mapping[str, Produced]:
     """Import the service and describe it: name, APIs, schema, runners, models, OpenAPI."""
     name = ctx.param("service")
-    aliases = {m["alias"]: m["tag"] for m in ctx.param("models") or [] if m.get("alias")}
     ctx.progress(0, 0, f"imports {name}")
     try:
-        looked = ctx.host("look")(name, aliases, ctx.workdir)
+        looked = ctx.host("look")(name, ctx.param("models.aliases"), ctx.workdir)
     except BentomakeError as error:
         error.place = error.place or ctx.place("service")
         raise

@@ -30,9 +30,9 @@ CLASS = ["bentoml>=1.4,<2", "scikit-learn", "huggingface_hub", "uv"]  # real 1.4
 
 def pytest_configure(config: pytest.Config) -> None:
     for name in list(os.environ):
-        if name in _FOREIGN or name.startswith(("BENTOML_", "BENTOMAKE_")):
-            if not name.startswith("BENTOMAKE_TEST_"):
-                del os.environ[name]
+        ours = name.startswith(("BENTOML_", "BENTOMAKE_")) and not name.startswith("BENTOMAKE_TEST_")
+        if name in _FOREIGN or ours:
+            del os.environ[name]
     os.environ["BENTOML_DO_NOT_TRACK"] = "True"
 
 

@@ -106,7 +106,7 @@ class StatIndex:
         import xxhash
 
         sha256, fast, done = hashlib.sha256(), xxhash.xxh3_128(), 0
-        buffer = bytearray(_CHUNK)
+        buffer = bytearray(_CHUNK >> 2)  # stays in the processor's cache from one digest to the other
         view = memoryview(buffer)
         with open(path, "rb", buffering=0) as file:
             while count := file.readinto(buffer):

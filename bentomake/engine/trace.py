@@ -199,7 +199,7 @@ class ActionCache:
         now = time.time()
         last = self.read(f"used/{key}")
         if not isinstance(last, (int, float)) or now - last > 3600:
-            self.write(f"used/{key}", round(now))
+            self.write(f"used/{key}", int(now))
 
     def traces(self) -> Iterator[str]:
         """The keys of all traces."""

@@ -5,7 +5,6 @@ Nothing is deleted before all is measured: some file systems make new files slow
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import time
@@ -79,6 +78,16 @@ class Work:
         python = str(Path(self.bench.bentomake).parent / "python")
         return Contender("python -c pass", [python, "-c", "pass"], str(project), self.env)
 
+    def hashing(self, path: Path) -> list[Contender]:
+        """bentomake's stat index with a file that it does not know, and the same process without it."""
+        python, code = str(Path(self.bench.bentomake).parent / "python"), "import xxhash; from bentomake.engine import "
+        code += f"stat_index; index = stat_index.StatIndex({str(self.top / 'no-index')!r})"
+        more = f"{code}; index.digest({str(path)!r})"
+        return [
+            Contender("the stat index", [python, "-c", more], str(self.top / "project"), self.env),
+            Contender("importing it", [python, "-c", code], str(self.top / "project"), self.env),
+        ]
+
     def doit(self, copy: Path) -> Contender:
         return Contender("doit", [self.bench.places.peer("doit"), "run"], str(copy), self.env)
 
@@ -97,7 +106,7 @@ def nothing_changed(bench: Bench, count: int, target: float) -> Case:
 
 
 def iris_unchanged(bench: Bench, locking: bool) -> Case:
-    work = Work(bench, "iris")
+    work = Work(bench, f"iris-{locking}")
     project = iris_project(work.top, bench.python, work.env, locking=locking)
     runs = bench.slow(work.built(project), work.bentoml(copy_of(project, "for-bentoml")))
     cpu, times = runs[0].cpu, ratio(runs[1], runs[0])
@@ -182,12 +191,11 @@ def model(bench: Bench, size: int) -> list[Case]:
     big_model(work.top / "home", size)
     time.sleep(_SETTLED)
     before = _space(work.top)
-    said = work.top / "build.json"
     first = work.ours(project)
-    first.argv = ["sh", "-c", f'exec "$0" "$@" --output json > {said}', *first.argv]
     in_turns([first], 1, warm_up=0)
     more = _space(work.top) - before
-    took = {action["action"]: action["seconds"] for action in json.loads(said.read_text())["actions"]}["models"]
+    hashing, python = bench.slow(*work.hashing(work.top / "home" / "models" / "big" / "1" / "weights.bin"))
+    speed = size / above(hashing, python) / 1e9
     unchanged = bench.fast(work.built(project))
     edited, bare = work.ours(project), work.bare_import(copy_of(project, "for-import"))
     edited.prepare = _edit(project / "service.py")
@@ -197,10 +205,17 @@ def model(bench: Bench, size: int) -> list[Case]:
     return [
         Case(
             f"{name}, first build",
-            "no second copy; hashed at ≥ 1 GB/s",
-            f"{more / 1e6:.1f} MB more on disk; {size / took / 1e9:.2f} GB/s",
-            more < size / 100 + 2e6 and size / took >= 1e9,
+            "no second copy",
+            f"{more / 1e6:.1f} MB more on disk",
+            more < size / 100 + 2e6,
             [first],
+        ),
+        Case(
+            f"{name}, hashing it alone",
+            "≥ 1 GB a second of CPU",
+            f"{speed:.2f} GB/s",
+            speed >= 1,
+            [hashing, python],
         ),
         Case(
             f"{name}, nothing changed",

@@ -390,6 +390,17 @@ def test_a_bento_that_real_bentoml_deleted_is_restored(built: Project) -> None:
     assert built.world.bentos() == [run.tag]
 
 
+def test_a_file_that_a_bento_lost_is_put_back_and_what_is_there_stays(built: Project) -> None:
+    run = built.make().good()
+    lost, kept = run.path / "src/service.py", run.path / "README.md"
+    lost.unlink()
+    kept.write_text("written by somebody else")
+    again = built.make().good()
+    assert again.ran == set() and again.json["bentos"][0]["state"] == "restored"
+    assert f"restored 1 of {run.tag}: src/service.py\n" in again.stderr
+    assert lost.read_text() == LIGHT_SERVICE and kept.read_text() == "written by somebody else"
+
+
 def test_what_src_holds_keeps_its_modes_and_links(light: Project) -> None:
     light.write("bentofile.yaml", 'service: "service:Light"\npython:\n  lock_packages: false\n')
     light.write("run.sh", "#!/bin/sh\n").chmod(0o750)

@@ -303,9 +303,10 @@ def test_without_lock_a_runner_bento_has_only_its_requirements(tmp_path: Path) -
     assert a_lock(tmp_path, ["idna"], generation="runner", lock_packages=False)[1] == {}
 
 
-def test_a_requirements_txt_is_locked_as_its_generation_does(tmp_path: Path) -> None:
-    assert a_lock(tmp_path, ["idna"], generation="runner", requirements_txt="r.txt")[1] == {}
-    assert "idna==" in a_lock(tmp_path, ["idna"], requirements_txt="r.txt")[1]["env/python/requirements.txt"]
+def test_a_requirements_txt_is_locked_unless_the_user_says_not_to(tmp_path: Path) -> None:
+    for generation, name in (("runner", "requirements.lock.txt"), ("class", "requirements.txt")):
+        made = a_lock(tmp_path, ["idna"], generation=generation, requirements_txt="r.txt")[1]
+        assert "idna==" in made[f"env/python/{name}"]
 
 
 @pytest.mark.parametrize("locker", LOCKERS)
