@@ -1,13 +1,12 @@
-"""The composition: build(), plan() and what both share, from goals to outcomes."""
+"""The composition: from goals to outcomes, for a build and for a plan of one."""
 
 from __future__ import annotations
 
 import json
 import os
-import tempfile
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from . import __version__
@@ -16,20 +15,17 @@ from .bento.library import Library
 from .bento.tag import Tag
 from .engine import graph
 from .engine.action import CACHED, FAILED, RAN, RESTORED, SKIPPED, Action, Outcome
-from .engine.code import CodeIdentity
 from .engine.collect import in_use
-from .engine.content_store import ContentStore, Missing
+from .engine.content_store import Missing
 from .engine.explain import explain
-from .engine.fresh import Watch, read_key
 from .engine.progress import Progress
 from .engine.rebuilder import DryRebuilder, Rebuilder
 from .engine.rule import Rule
 from .engine.scheduler import schedule
-from .engine.single_flight import SingleFlight
 from .engine.stat_index import write_atomically
-from .engine.trace import ActionCache
 from .errors import BentomakeError, Several, StoreError
 from .project import Project
+from .session import Session
 from .workspace import Goal, Settings
 
 
@@ -73,60 +69,12 @@ class Result:
         return max((error.exit_code for error in self.errors), default=0)
 
 
-class Session:
-    """The stores, the rulebook and the watch of one command."""
+def rulebook() -> Sequence[Rule]:
+    """The rules that a target can name."""
+    from .rules import RULES  # type: ignore[import-not-found]  # rules/ is mapped by setuptools' package-dir
 
-    def __init__(self, settings: Settings):
-        self.settings = settings
-        self.watch = Watch()
-        self.notes: list[str] = []
-        self.temporary: tempfile.TemporaryDirectory[str] | None = None
-        cache = settings.cache
-        try:
-            self._open(cache)
-        except (StoreError, OSError) as error:
-            # Nothing is remembered, but the build works.
-            self.temporary = tempfile.TemporaryDirectory(prefix="bentomake-")
-            self.notes.append(f"The cache {cache} cannot be used ({error}); this build remembers nothing.")
-            self.settings = replace(settings, env={**settings.env, "BENTOMAKE_CACHE_DIR": self.temporary.name})
-            self._open(self.temporary.name)
-
-    def _open(self, cache: str) -> None:
-        os.makedirs(os.path.join(cache, "state"), mode=0o700, exist_ok=True)
-        self.key = _own_key(cache)
-        self.store = ContentStore(cache)
-        self.cache = ActionCache(os.path.join(cache, "actions"))
-        self.flights = SingleFlight(os.path.join(cache, "locks"))
-        self.code = CodeIdentity(__version__, os.path.join(cache, "state", "code.json"))
-
-    def rules(self) -> Sequence[Rule]:
-        from .rules import RULES  # type: ignore[import-not-found]  # rules/ is mapped by setuptools' package-dir
-
-        rules: Sequence[Rule] = RULES
-        return rules
-
-    def close(self) -> None:
-        self.cache.close()
-        if self.temporary is not None:
-            self.temporary.cleanup()
-
-
-def _own_key(cache: str) -> bytes:
-    try:
-        return read_key(cache)
-    except FileNotFoundError:
-        path = os.path.join(cache, "state", "key")
-        temporary = f"{path}.{os.getpid()}"
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(fd, "wb") as file:
-            file.write(os.urandom(32))
-        try:
-            os.link(temporary, path)  # unlike rename, it does not replace the key of a build that was faster
-        except FileExistsError:
-            pass
-        finally:
-            os.unlink(temporary)
-        return read_key(cache)
+    rules: Sequence[Rule] = RULES
+    return rules
 
 
 def load_bentofile(path: str, settings: Settings) -> bentofile.Bentofile:
@@ -185,7 +133,7 @@ def actions(session: Session, found: Sequence[Project], wanted: Sequence[tuple[s
     from .engine.digest import of_value
     from .engine.rule import KEYED
 
-    rules = session.rules()
+    rules = rulebook()
     name = of_value([[[getattr(rule, field) for field in KEYED] for rule in rules], wanted])
     kept = session.settings.state("plans", name[:32])
     try:
@@ -293,45 +241,6 @@ def summary(result: Result) -> dict[str, Any]:
         "seconds": round(result.seconds, 3),
         "saved": round(result.saved, 3),
     }
-
-
-def record_run(session: Session, result: Result, command: Sequence[str]) -> None:
-    """Keep what this run did, for `bentomake explain` later; the newest twenty."""
-    directory = session.settings.state("runs", _place(session.settings))
-    os.makedirs(directory, exist_ok=True)
-    numbers = sorted(int(name[:-5]) for name in os.listdir(directory) if name[:-5].isdigit())
-    number = numbers[-1] + 1 if numbers else 1
-    data = {
-        "run": number,
-        "at": time.time(),
-        "command": list(command),
-        "bentos": [str(built.tag) for built in result.bentos],
-        "summary": summary(result),
-        "actions": result.records,
-    }
-    write_atomically(os.path.join(directory, f"{number}.json"), json.dumps(data).encode("utf-8", "surrogatepass"))
-    for old in numbers[:-19]:
-        os.unlink(os.path.join(directory, f"{old}.json"))
-
-
-def recorded_run(settings: Settings, number: int | None) -> dict[str, Any] | None:
-    """A recorded run of this directory, the newest if no number is given."""
-    directory = settings.state("runs", _place(settings))
-    try:
-        numbers = sorted(int(name[:-5]) for name in os.listdir(directory) if name[:-5].isdigit())
-        if number is None:
-            number = numbers[-1]
-        with open(os.path.join(directory, f"{number}.json"), encoding="utf-8") as file:
-            data = json.load(file)
-    except (OSError, ValueError, IndexError):
-        return None
-    return data if isinstance(data, dict) else None
-
-
-def _place(settings: Settings) -> str:
-    from .engine.digest import of_value
-
-    return of_value(os.path.realpath(settings.cwd))[:16]
 
 
 def memorable(result: Result) -> bool:

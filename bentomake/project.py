@@ -5,25 +5,23 @@ from __future__ import annotations
 import json
 import os
 import threading
-import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
 from .bento.bentofile import Bentofile
 from .bento.library import home
-from .bento.memo import Memo
 from .bento.models import ModelStore
 from .bento.tag import Tag
-from .engine import tree as trees
-from .engine.digest import Digest, of_bytes, of_value
+from .engine.digest import Digest, of_value
 from .engine.fact import ABSENT, Fact
 from .engine.fresh import Watch, mac
 from .engine.rule import Tool
 from .engine.stat_index import StatIndex, write_atomically
 from .engine.trace import ActionCache
-from .engine.tree import LINK, Entry, Tree
-from .errors import StepError, UsageError
+from .engine.tree import Tree
+from .errors import UsageError
+from .packing import pack
 from .service.facts import ServiceFacts
 from .service.interpreter import Interpreter, choose, watched
 from .service.look import Looked, look
@@ -62,7 +60,7 @@ class Project:
             lambda path, done, total: moved(label, f"hashes {os.path.basename(path)}", done, total),
         )
         self._sources: dict[str, tuple[Tree, Digest]] = {}
-        self._paths: dict[str, tuple[str, str | None]] = {}
+        self._paths: dict[str, str] = {}
         self._resolve_anew = settings.upgrade == ("*",)
         self.remarks: list[Any] = list(bentofile.remarks)
         watch.path(bentofile.path)
@@ -200,70 +198,16 @@ class Project:
             return self._sources[name]
 
     def _packed(self) -> tuple[Tree, Digest]:
-        from .bento.patterns import PatternError
-        from .bento.selection import select
-
-        asked_at = time.time_ns()
-        memo_file = self.settings.state("projects", self.origin, "selection.json")
-        values = self.bentofile.values
-        memo = _read_memo(memo_file)
-        include = values["include"] if values["include"] is not None else ["*"]
-        exclude = values["exclude"] or []
-        cache = os.path.realpath(self.settings.cache)
-        home_ = os.path.realpath(self.home)
-        never = [home_, *(os.path.join(home_, name) for name in ("bentos", "models", "tmp")), cache]
-        try:
-            selection = select(self.context, include, exclude, never=never, memo=memo)
-        except PatternError as error:
-            error.place = self.bentofile.place(f"{error.kind}[{error.index}]")
-            raise
-        tree: dict[str, Entry] = {}
-        digest = self.index.digest
-        paths, stats = [], []
-        for packed in selection.files:
-            if packed.mode == LINK:
-                tree[packed.path] = Entry(of_bytes(os.fsencode(packed.link or "")), LINK)
-                self._paths[packed.path] = ("", packed.link)
-                continue
-            try:
-                tree[packed.path] = Entry(digest(packed.source, packed.stat), packed.mode)
-            except OSError as error:
-                raise StepError(f"{packed.path} cannot be read: {error.strerror}.", hint="Exclude it?") from error
-            self._paths[packed.path] = (packed.source, None)
-            paths.append(packed.source)
-            stats.append(packed.stat)
-        self.watch.many(paths, stats, asked_at)
-        directories = [path for path, _ in selection.directories]
-        self.watch.many(directories, [st for _, st in selection.directories], asked_at)
-        for path, st in selection.ignore_files:
-            self.watch.path(path, st)
-        self._remark_unmatched(selection.unmatched)
-        if memo is None or selection.memo.to_json() != memo.to_json():
-            write_atomically(memo_file, json.dumps(selection.memo.to_json()).encode())
-        return tree, of_bytes(trees.dump(tree))
-
-    def _remark_unmatched(self, unmatched: list[tuple[str, int]]) -> None:
-        from .bento.bentofile import Remark
-
-        said = [(remark.place, remark.message) for remark in self.bentofile.remarks]
-        for field, index in unmatched:
-            place = self.bentofile.place(f"{field}[{index}]")
-            pattern = (self.bentofile.values[field] or ["*"])[index]
-            known = any(place == where and f"`{pattern}`" in message for where, message in said)
-            if self.bentofile.values[field] and not known:
-                self.remarks.append(
-                    Remark(
-                        f"The {field} pattern {pattern!r} matches no file.",
-                        place,
-                        "Patterns are gitignore patterns, relative to the build context.",
-                    )
-                )
+        home, cache = os.path.realpath(self.home), os.path.realpath(self.settings.cache)
+        never = [home, *(os.path.join(home, name) for name in ("bentos", "models", "tmp")), cache]
+        memo = self.settings.state("projects", self.origin, "selection.json")
+        packed = pack(self.bentofile, self.context, never, self.index, self.watch, memo)
+        self._paths = packed.paths
+        self.remarks.extend(packed.remarks)
+        return packed.tree, packed.digest
 
     def fetch(self, name: str, path: str) -> str:
-        source, link = self._paths[path]
-        if link is None:
-            return source
-        return os.path.join(self.context, path)
+        return self._paths[path]
 
     # the machine
 
@@ -364,11 +308,3 @@ class Project:
 
     def save(self) -> None:
         self.index.save()
-
-
-def _read_memo(path: str) -> Memo | None:
-    try:
-        with open(path, encoding="utf-8") as file:
-            return Memo.from_json(json.load(file))
-    except (OSError, ValueError):
-        return None

@@ -22,7 +22,7 @@ FLOORS = [
     {"engine"},
     {"bento"},
     {"service", "container"},
-    {"workspace", "project", "toolchain"},
+    {"workspace", "project", "packing", "toolchain", "session", "runs"},
     {"build"},
     {"console", "cli", "__main__"},
 ]

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from ..errors import UsageError
 from .patterns import leave_out
-
-if TYPE_CHECKING:
-    from .selection import FoundLink, Walk
+from .walk import FoundLink, Walk
 
 _HOPS = 40  # as many as Linux follows
 

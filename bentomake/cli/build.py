@@ -12,9 +12,12 @@ import click
 from click.shell_completion import CompletionItem
 
 from .. import console
-from ..build import Result, Session, memorable, record_run, run, summary
+from ..build import Result, memorable, rulebook, run, summary
+from ..console.display import progress_for
 from ..engine.action import CACHED, RAN
 from ..errors import EXIT_FAILED, EXIT_OK, BentomakeError, UsageError
+from ..runs import record_run
+from ..session import Session
 from ..workspace import Settings, goals
 
 
@@ -110,9 +113,9 @@ def build(settings: Settings, targets: list[str], options: Mapping[str, Any]) ->
     quiet, verbose = options["quiet"], options["verbose"]
     dry = options["dry_run"] or options["question"]
     session = Session(settings)
-    progress = console.progress_for(options["progress"], quiet, verbose)
+    progress = progress_for(options["progress"], quiet, verbose)
     try:
-        names = [rule.name for rule in session.rules()]
+        names = [rule.name for rule in rulebook()]
         result = run(goals(targets, settings, names, options["bentofile"]), session, progress, dry=dry)
     finally:
         progress.close()
@@ -139,7 +142,8 @@ def _finish(session: Session, result: Result, options: Mapping[str, Any], dry: b
     for error in result.errors:
         console.show_error(error)
     if not dry:
-        record_run(session, result, sys.argv[1:])
+        bentos = [str(built.tag) for built in result.bentos]
+        record_run(session.settings, sys.argv[1:], bentos, summary(result), result.records)
         _collect(session)
     if options["question"]:
         return code or (EXIT_OK if all(o.state == CACHED for o in result.outcomes.values()) else EXIT_FAILED)

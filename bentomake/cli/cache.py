@@ -8,9 +8,9 @@ import shutil
 import click
 
 from .. import console
-from ..build import Session
 from ..engine.collect import DEFAULT_LIMIT, collect, parse_size
 from ..errors import EXIT_FAILED
+from ..session import Session
 from ..workspace import Settings
 
 

@@ -1,1 +1,0 @@
-"""Image engines, one file a backend."""
