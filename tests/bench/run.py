@@ -46,10 +46,12 @@ def main() -> int:
                 continue
             found.extend(made if isinstance(made, list) else [made])
             print(table(made if isinstance(made, list) else [made]), file=sys.stderr, flush=True)
+        print(
+            f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores.\n"
+        )
+        print(table(found), flush=True)
     finally:
         shutil.rmtree(top, ignore_errors=True)
-    print(f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores.\n")
-    print(table(found))
     return int(failed)
 
 
