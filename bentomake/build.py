@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import __version__
-from .bento import bentofile
+from .bento import bentofile, schema
 from .bento.library import Library
 from .bento.tag import Tag
 from .engine import graph
@@ -135,7 +135,8 @@ def load_bentofile(path: str, settings: Settings) -> bentofile.Bentofile:
 
     with open(path, "rb") as file:
         data = file.read()
-    name = of_value([__version__, os.path.relpath(path, settings.cwd), data.hex()])
+    options = [repr(field) for field in schema.FIELDS]  # a bentomake with other options reads it anew
+    name = of_value([__version__, options, sorted(schema.NOT_YET), os.path.relpath(path, settings.cwd), data.hex()])
     kept = settings.state("bentofiles", name[:32])
     try:
         with open(kept, encoding="utf-8") as file_:
@@ -177,7 +178,7 @@ def projects(
 def _label(path: str, context: str, cwd: str) -> str:
     directory = os.path.relpath(context, cwd)
     name = os.path.basename(path)
-    return directory if name in ("bentofile.yaml", "bentofile.yml") else os.path.join(directory, name)
+    return directory if name in ("bentofile.yaml", "bentofile.yml", "pyproject.toml") else os.path.join(directory, name)
 
 
 def actions(session: Session, found: Sequence[Project], wanted: Sequence[tuple[str, str]]) -> list[Action]:

@@ -5,25 +5,23 @@ from __future__ import annotations
 import json
 import os
 import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 from .bento.bentofile import Bentofile
 from .bento.library import home
-from .bento.memo import Memo
 from .bento.models import ModelStore
 from .bento.tag import Tag
-from .engine import tree as trees
-from .engine.digest import Digest, of_bytes, of_value
+from .engine.digest import Digest, of_value
 from .engine.fact import ABSENT, Fact
 from .engine.fresh import Watch, mac
 from .engine.rule import Tool
 from .engine.stat_index import StatIndex, write_atomically
 from .engine.trace import ActionCache
-from .engine.tree import LINK, Entry, Tree
-from .errors import StepError, UsageError
+from .engine.tree import Tree
+from .errors import UsageError
+from .packing import Packing
 from .service.facts import ServiceFacts
 from .service.interpreter import Interpreter, choose, watched
 from .service.look import Looked, look
@@ -61,8 +59,6 @@ class Project:
             settings.state("projects", self.origin, "stat.json"),
             lambda path, done, total: moved(label, f"hashes {os.path.basename(path)}", done, total),
         )
-        self._sources: dict[str, tuple[Tree, Digest]] = {}
-        self._paths: dict[str, tuple[str, str | None]] = {}
         self._resolve_anew = settings.upgrade == ("*",)
         self.remarks: list[Any] = list(bentofile.remarks)
         watch.path(bentofile.path)
@@ -77,6 +73,8 @@ class Project:
             "build.labels": dict(self.settings.labels),
             "lock.locker": self.settings.locker,
             "lock.upgrade": list(self.settings.upgrade),
+            "args": {**self.bentofile.values["args"], **self.settings.args},
+            "python.is_src_layout": self.source_layout,
         }
         if own.get(name) is not None or name.startswith(("build.", "lock.")):
             return own.get(name)
@@ -191,76 +189,31 @@ class Project:
 
     # sources
 
+    @cached_property
+    def packing(self) -> Packing:
+        cache, home_ = os.path.realpath(self.settings.cache), os.path.realpath(self.home)
+        never = [home_, *(os.path.join(home_, name) for name in ("bentos", "models", "tmp")), cache]
+        memo = self.settings.state("projects", self.origin, "selection.json")
+        return Packing(
+            self.bentofile, self.context, never, memo, self.watch, self.index, lambda: bool(self.source_layout)
+        )
+
+    @cached_property
+    def source_layout(self) -> bool:
+        """python.is_src_layout; where a pyproject.toml does not say it, a src/ beside that file does."""
+        said = self.bentofile.values["python.is_src_layout"]
+        if said is None:
+            directory = os.path.join(os.path.dirname(self.bentofile.path), "src")
+            self.watch.path(directory)
+            return os.path.isdir(directory)
+        return bool(said)
+
     def source(self, name: str) -> tuple[Tree, Digest]:
         with self._lock:
-            if name not in self._sources:
-                self._sources[name] = self._packed()
-            return self._sources[name]
-
-    def _packed(self) -> tuple[Tree, Digest]:
-        from .bento.patterns import PatternError
-        from .bento.selection import select
-
-        asked_at = time.time_ns()
-        memo_file = self.settings.state("projects", self.origin, "selection.json")
-        values = self.bentofile.values
-        memo = _read_memo(memo_file)
-        include = values["include"] if values["include"] is not None else ["*"]
-        exclude = values["exclude"] or []
-        cache = os.path.realpath(self.settings.cache)
-        home_ = os.path.realpath(self.home)
-        never = [home_, *(os.path.join(home_, name) for name in ("bentos", "models", "tmp")), cache]
-        try:
-            selection = select(self.context, include, exclude, never=never, memo=memo)
-        except PatternError as error:
-            error.place = self.bentofile.place(f"{error.kind}[{error.index}]")
-            raise
-        tree: dict[str, Entry] = {}
-        digest = self.index.digest
-        paths, stats = [], []
-        for packed in selection.files:
-            if packed.mode == LINK:
-                tree[packed.path] = Entry(of_bytes(os.fsencode(packed.link or "")), LINK)
-                self._paths[packed.path] = ("", packed.link)
-                continue
-            try:
-                tree[packed.path] = Entry(digest(packed.source, packed.stat), packed.mode)
-            except OSError as error:
-                raise StepError(f"{packed.path} cannot be read: {error.strerror}.", hint="Exclude it?") from error
-            self._paths[packed.path] = (packed.source, None)
-            paths.append(packed.source)
-            stats.append(packed.stat)
-        self.watch.many(paths, stats, asked_at)
-        directories = [path for path, _ in selection.directories]
-        self.watch.many(directories, [st for _, st in selection.directories], asked_at)
-        for path, st in selection.ignore_files:
-            self.watch.path(path, st)
-        self._remark_unmatched(selection.unmatched)
-        if memo is None or selection.memo.to_json() != memo.to_json():
-            write_atomically(memo_file, json.dumps(selection.memo.to_json()).encode())
-        return tree, of_bytes(trees.dump(tree))
-
-    def _remark_unmatched(self, unmatched: list[tuple[str, int]]) -> None:
-        from .bento.bentofile import Remark
-
-        said = {remark.place for remark in self.bentofile.remarks}
-        for field, index in unmatched:
-            place = self.bentofile.place(f"{field}[{index}]")
-            if self.bentofile.values[field] and place not in said:
-                pattern = self.bentofile.values[field][index]
-                self.remarks.append(
-                    Remark(
-                        f"The {field} pattern {pattern!r} matches no file.",
-                        place,
-                        "Patterns are gitignore patterns, relative to the build context.",
-                    )
-                )
+            return self.packing.tree
 
     def fetch(self, name: str, path: str) -> str:
-        source, link = self._paths[path]
-        if link is None:
-            return source
-        return os.path.join(self.context, path)
+        return self.packing.source(path)
 
     # the machine
 
@@ -275,6 +228,8 @@ class Project:
                 return self._read
             case "look":
                 return self._look
+            case "link":
+                return self.packing.link
             case "changed":
                 return self._changed
             case "owner":
@@ -294,7 +249,9 @@ class Project:
         with open(os.path.join(self.roots[root], path), "rb") as file:
             return file.read()
 
-    def _look(self, service: str, aliases: Mapping[str, str], workdir: str) -> Looked:
+    def _look(
+        self, service: str, aliases: Mapping[str, str], workdir: str, args: Mapping[str, Any], also: Sequence[str]
+    ) -> Looked:
         looked = look(
             self.interpreter,
             self.context,
@@ -305,6 +262,8 @@ class Project:
             timeout=self.settings.import_timeout,
             env=self.settings.env,
             workdir=workdir,
+            args=args,
+            also=also,
         )
         self._resolve_anew = False
         found = looked.result.get("hf_revisions") or {}
@@ -361,11 +320,3 @@ class Project:
 
     def save(self) -> None:
         self.index.save()
-
-
-def _read_memo(path: str) -> Memo | None:
-    try:
-        with open(path, encoding="utf-8") as file:
-            return Memo.from_json(json.load(file))
-    except (OSError, ValueError):
-        return None

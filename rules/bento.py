@@ -43,7 +43,10 @@ _IN_YAML = [
 @rule(
     outputs=["bento/", "bento.json"],
     inputs=["sources", "requirements", "lock", "service", "openapi", "models", "dockerfile"],
-    params=["service", "name", "labels", "description", "envs", "args", "build.version", "build.labels", *_IN_YAML],
+    params=[
+        *("service", "name", "labels", "description", "envs", "args", "python.is_src_layout"),
+        *("build.version", "build.labels", *_IN_YAML),
+    ],
     oracles=["python.version", "bentoml.version", "generation", "source_date_epoch"],
     templates=["bento_readme.j2"],
 )
@@ -96,20 +99,33 @@ def bento(ctx: Context) -> Mapping[str, Produced]:
 
 
 def _check_packed(ctx: Context, service: dict[str, Any], packed: Mapping[str, Entry]) -> None:
+    source_layout = ctx.param("python.is_src_layout")
     module = service["module_file"]
-    if f"src/{module}" not in packed:
+    if source_layout and service["service"].startswith("src."):
+        name = service["service"].removeprefix("src.")
+        raise BentofileError(
+            f"The service {service['service']} is not found in the Bento: what lies in src/ is packed at the root.",
+            place=ctx.place("service"),
+            hint=f'Write service: "{name}", or python.is_src_layout: false.',
+        )
+    if _packed(module, source_layout) not in packed:
         raise BentofileError(
             f"The service's own module {module} is not packed: `include` or `exclude` leaves it out.",
             place=ctx.place("include"),
             hint=f'Add "/{module}" to `include`, and see that no `exclude` pattern or .bentoignore removes it.',
         )
     for path in service["context_files"]:
-        if f"src/{path}" not in packed:
+        if _packed(path, source_layout) not in packed:
             ctx.warn(
                 f"The service looked at {path}, which is not packed: it will be missing when the Bento is served.",
                 place=ctx.place("include"),
                 hint=f'Add "/{path}" to `include`.',
             )
+
+
+def _packed(path: str, source_layout: bool) -> str:
+    """Where a file of the context lies in the Bento."""
+    return f"src/{path.removeprefix('src/')}" if source_layout else f"src/{path}"
 
 
 def _own_readme(ctx: Context, service: dict[str, Any]) -> bytes | None:

@@ -27,7 +27,7 @@ _KEPT = (
 
 @rule(
     outputs=["service.json", "openapi.yaml", "(schema.json)"],
-    params=["service", "models"],
+    params=["service", "models", "args", "python.is_src_layout"],
     oracles=["python.version", "bentoml.version"],
 )
 def service(ctx: Context) -> Mapping[str, Produced]:
@@ -35,7 +35,8 @@ def service(ctx: Context) -> Mapping[str, Produced]:
     name = ctx.param("service")
     aliases = {m["alias"]: m["tag"] for m in ctx.param("models") or [] if m.get("alias")}
     ctx.progress(0, 0, f"imports {name}")
-    looked = ctx.host("look")(name, aliases, ctx.workdir)
+    source_layout = bool(ctx.param("python.is_src_layout"))
+    looked = ctx.host("look")(name, aliases, ctx.workdir, ctx.param("args"), ["src"] if source_layout else [])
     ctx.log("\n".join(text.rstrip() for text in (looked.stdout, looked.stderr) if text.strip()))
     found: dict[str, Any] = looked.result
     if found.get("uses_image"):
@@ -61,7 +62,7 @@ def service(ctx: Context) -> Mapping[str, Produced]:
     result = {key: found[key] for key in _KEPT if key in found}
     result["models"] = _models(found)
     result["context_files"] = files
-    result["module_file"] = _module_file(found["service"], files)
+    result["module_file"] = _module_file(found["service"], files, "src/" if source_layout else "")
     made: dict[str, Produced] = {
         "service.json": json.dumps(result, indent=1, ensure_ascii=False) + "\n",
         "openapi.yaml": found["openapi_yaml"],
@@ -83,10 +84,10 @@ def _models(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [listed[tag] for tag in sorted(listed)]
 
 
-def _module_file(service: str, files: list[str]) -> str:
-    """The file of `package.module:attribute`, relative to the context."""
+def _module_file(service: str, files: list[str], also: str) -> str:
+    """The file of `package.module:attribute`, relative to the context; it may lie in the directory `also`."""
     stem = service.partition(":")[0].replace(".", "/")
-    for path in (f"{stem}.py", f"{stem}/__init__.py"):
+    for path in (f"{stem}.py", f"{stem}/__init__.py", f"{also}{stem}.py", f"{also}{stem}/__init__.py"):
         if path in files:
             return path
     return f"{stem}.py"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 from bentomake.engine.content_store import Changed
@@ -19,7 +20,7 @@ def sources(ctx: Context) -> Mapping[str, Produced]:
         if count % 500 == 0:
             ctx.progress(count, len(files.tree), "files")
         if entry.mode == LINK:
-            ctx.keep_bytes(files.read(path))
+            ctx.keep_bytes(os.fsencode(ctx.host("link")(path)))
         else:
             try:
                 ctx.keep_file(files.path(path), entry)

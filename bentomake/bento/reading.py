@@ -26,8 +26,9 @@ class Remark:
 class Reading:
     """Collects lines, remarks and errors under dotted names; `shown` is how messages name the file."""
 
-    def __init__(self, shown: str):
+    def __init__(self, shown: str, grammar: str = "YAML"):
         self.shown = shown
+        self.grammar = grammar
         self.lines: dict[str, int] = {}
         self.errors: list[tuple[int, BentofileError]] = []
         self.remarks: list[tuple[int, Remark]] = []
@@ -65,7 +66,9 @@ class Reading:
         dotted = f"{section}.{key}" if section else key
         close = difflib.get_close_matches(key.lower(), allowed, n=1)
         elsewhere = [field.name for field in schema.FIELDS if field.key == key and "[]" not in field.name]
-        if close:
+        if not section and key in schema.ELSEWHERE:
+            hint = schema.ELSEWHERE[key]
+        elif close:
             meant = f"{section}.{close[0]}" if section else close[0]
             self.suggested.add(meant)
             hint = f"Did you mean {meant}?"

@@ -34,7 +34,7 @@ class Field:
 FIELDS: tuple[Field, ...] = (
     Field("service", "string", "the service to pack: `module:attribute`", required=True, example='"service:svc"'),
     Field("name", "name", "the Bento's name; the service's own if unset", example='"iris_classifier"'),
-    Field("description", "string", "Markdown for the Bento's README, or `file: PATH`", example='"What it does."'),
+    Field("description", "description", "Markdown for the Bento's README, or `file: PATH`", example='"What it does."'),
     Field("labels", "labels", "names and values that go with the Bento", {}, example="{owner: me}"),
     Field("include", "patterns", "what to pack, in the patterns of .gitignore", ["*"], example='["*.py"]'),
     Field("exclude", "patterns", "what not to pack, after `include`", [], example='["tests/"]'),
@@ -49,13 +49,13 @@ FIELDS: tuple[Field, ...] = (
     Field("args", "mapping", "values for the service's template arguments", {}, example="{size: 3}"),
     Field("docker.distro", "string", "the image's system; debian unless base_image is set", choices=DISTROS),
     Field("docker.python_version", "python", "the image's Python; the service's own if unset", example='"3.11"'),
-    Field("docker.cuda_version", "version", "the image's CUDA", example='"11.6.2"'),
+    Field("docker.cuda_version", "cuda", "the image's CUDA", example='"11.6.2"'),
     Field("docker.env", "env", "the image's variables: mapping, list, or a dotenv file", {}, example='{LEVEL: "1"}'),
     Field("docker.system_packages", "strings", "packages of the distro to install", [], example='["libgomp1"]'),
-    Field("docker.setup_script", "string", "a script run while the image is built", example='"./setup.sh"'),
+    Field("docker.setup_script", "path", "a script run while the image is built", example='"./setup.sh"'),
     Field("docker.base_image", "string", "an image to build on", example='"python:3.11-slim"'),
-    Field("docker.dockerfile_template", "string", "a template of the Dockerfile", example='"./Dockerfile.template"'),
-    Field("python.requirements_txt", "string", "a requirements file, used alone", example='"requirements.txt"'),
+    Field("docker.dockerfile_template", "path", "a template of the Dockerfile", example='"./Dockerfile.template"'),
+    Field("python.requirements_txt", "parent path", "a requirements file, used alone", example='"requirements.txt"'),
     Field("python.packages", "strings", "requirements, as in a requirements file", [], example='["scikit-learn"]'),
     # None: the user did not say, and the generations differ (1.1 does not lock a requirements_txt, 1.4 does).
     Field("python.lock_packages", "boolean", "lock all versions; true unless requirements_txt is set", example="true"),
@@ -66,9 +66,9 @@ FIELDS: tuple[Field, ...] = (
     Field("python.find_links", "strings or one", "where else to look for packages", [], example='["./wheels"]'),
     Field("python.extra_index_url", "strings or one", "more indexes", [], example='["https://pypi.local/simple"]'),
     Field("python.pip_args", "string", "more arguments for pip install", example='"--pre"'),
-    Field("python.wheels", "strings", "wheels to pack", [], example='["./lib/mine-1.0-py3-none-any.whl"]'),
+    Field("python.wheels", "paths", "wheels to pack", [], example='["./lib/mine-1.0-py3-none-any.whl"]'),
     Field("python.is_src_layout", "boolean", "the project's packages lie in src/", False, example="true"),
-    Field("conda.environment_yml", "string", "a conda environment file", example='"./environment.yml"'),
+    Field("conda.environment_yml", "path", "a conda environment file", example='"./environment.yml"'),
     Field("conda.channels", "strings", "conda channels", [], example='["conda-forge"]'),
     Field("conda.dependencies", "list", "conda packages", [], example='["numpy"]'),
     Field("conda.pip", "strings", "pip packages inside of conda", [], example='["numpy"]'),
@@ -88,6 +88,15 @@ NOT_YET = {
     "conda": "Use python.packages, or docker.base_image with an image that has the conda packages.",
     "models[].filter": "Leave it out and name the model's version in `tag`.",
     "python.wheels": "Name the package in python.packages, with python.find_links or an index that has it.",
+}
+
+
+# What other tools, or other parts of BentoML, call an option: key → what to do.
+ELSEWHERE = {
+    "image": "An image is described in code, as @bentoml.service(image=…); in a bentofile, docker and python say it.",
+    "runners": "Runners belong to the service; a bentofile does not name them.",
+    "version": "A version is given as `bentomake build --version V`.",
+    "build": "Put its options at the top level.",
 }
 
 

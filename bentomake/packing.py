@@ -1,0 +1,130 @@
+"""The packed files of a project: selected once, judged, hashed; and where each one's bytes lie."""
+
+from __future__ import annotations
+
+import json
+import os
+import posixpath
+import time
+from collections.abc import Callable
+from functools import cached_property
+
+from .bento.bentofile import Bentofile, Remark
+from .bento.memo import Memo
+from .bento.selection import Packed, Selection
+from .engine import tree as trees
+from .engine.digest import Digest, of_bytes
+from .engine.fresh import Watch
+from .engine.stat_index import StatIndex, write_atomically
+from .engine.tree import LINK, Entry, Tree
+from .errors import StepError, UsageError
+
+SOURCE_LAYOUT = "src/"
+
+
+class Packing:
+    """What one build packs of one context; `never` are directories that hold no sources, `memo` a file of its own."""
+
+    def __init__(
+        self,
+        bentofile: Bentofile,
+        context: str,
+        never: list[str],
+        memo: str,
+        watch: Watch,
+        index: StatIndex,
+        source_layout: Callable[[], bool],
+    ):
+        self._bentofile = bentofile
+        self._context = context
+        self._never = never
+        self._memo = memo
+        self._watch = watch
+        self._index = index
+        self._source_layout = source_layout
+        self._lie: dict[str, Packed] = {}
+
+    @cached_property
+    def selection(self) -> Selection:
+        """The files that the patterns leave; what decided it is told to `watch`."""
+        from .bento.patterns import PatternError
+        from .bento.selection import select
+
+        asked_at = time.time_ns()
+        values = self._bentofile.values
+        memo = _read_memo(self._memo)
+        try:
+            found = select(self._context, values["include"], values["exclude"], never=self._never, memo=memo)
+        except PatternError as error:
+            error.place = self._bentofile.place(f"{error.kind}[{error.index}]")
+            raise
+        files = [packed for packed in found.files if packed.mode != LINK]
+        self._watch.many([packed.source for packed in files], [packed.stat for packed in files], asked_at)
+        self._watch.many([path for path, _ in found.directories], [st for _, st in found.directories], asked_at)
+        for path, st in found.ignore_files:
+            self._watch.path(path, st)
+        if memo is None or found.memo.to_json() != memo.to_json():
+            write_atomically(self._memo, json.dumps(found.memo.to_json()).encode())
+        return found
+
+    @cached_property
+    def tree(self) -> tuple[Tree, Digest]:
+        """The files as they lie in the Bento's src/, hashed."""
+        tree: dict[str, Entry] = {}
+        moves = self._source_layout()
+        for packed in self.selection.files:
+            path = packed.path.removeprefix(SOURCE_LAYOUT) if moves else packed.path
+            if moves and path in tree:
+                raise UsageError(
+                    f"{self._lie[path].path} and {packed.path} would both be packed as {path}.",
+                    place=self._bentofile.place("python.is_src_layout"),
+                    hint="Rename one, leave it out with `exclude`, or set python.is_src_layout: false.",
+                )
+            self._lie[path] = packed
+            if packed.mode == LINK:
+                tree[path] = Entry(of_bytes(os.fsencode(self.link(path))), LINK)
+                continue
+            try:
+                tree[path] = Entry(self._index.digest(packed.source, packed.stat), packed.mode)
+            except OSError as error:
+                raise StepError(f"{packed.path} cannot be read: {error.strerror}.", hint="Exclude it?") from error
+        tree = dict(sorted(tree.items())) if moves else tree
+        return tree, of_bytes(trees.dump(tree))
+
+    def source(self, path: str) -> str:
+        """Where the bytes of a packed file lie."""
+        return self._lie[path].source
+
+    def link(self, path: str) -> str:
+        """What a packed link says, in the Bento."""
+        packed = self._lie[path]
+        text = packed.link or ""
+        if path == packed.path or os.path.isabs(text):
+            return text
+        target = posixpath.normpath(posixpath.join(posixpath.dirname(packed.path), text))
+        return posixpath.relpath(target.removeprefix(SOURCE_LAYOUT) or ".", posixpath.dirname(path) or ".")
+
+    def unmatched(self) -> list[Remark]:
+        """A remark for each written pattern that matches nothing, unless its line has one already."""
+        said = {remark.place for remark in self._bentofile.remarks}
+        found = []
+        for kind, index in self.selection.unmatched:
+            place = self._bentofile.place(f"{kind}[{index}]")
+            patterns = self._bentofile.values[kind]
+            if patterns and place not in said:
+                found.append(
+                    Remark(
+                        f"The {kind} pattern {patterns[index]!r} matches no file.",
+                        place,
+                        "Patterns are gitignore patterns, relative to the build context.",
+                    )
+                )
+        return found
+
+
+def _read_memo(path: str) -> Memo | None:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return Memo.from_json(json.load(file))
+    except (OSError, ValueError):
+        return None
