@@ -28,7 +28,7 @@ from .engine.scheduler import schedule
 from .engine.single_flight import SingleFlight
 from .engine.stat_index import write_atomically
 from .engine.trace import ActionCache
-from .errors import BentomakeError, Several, StoreError
+from .errors import BentofileError, BentomakeError, Several, StoreError
 from .project import Project
 from .workspace import Goal, Settings
 
@@ -215,6 +215,7 @@ def _run(goals: Sequence[Goal], session: Session, progress: Progress, dry: bool)
     settings = session.settings
     found, wanted = projects(goals, session, progress)
     plan = actions(session, found, wanted)
+    _judge(found, plan, settings)
     for project in found:
         progress.said(
             f"{project.interpreter.path} (Python {project.interpreter.version}, "
@@ -235,8 +236,12 @@ def _run(goals: Sequence[Goal], session: Session, progress: Progress, dry: bool)
     ordered = {action.id: outcomes[action.id] for action in plan}
     result = Result(ordered)
     result.errors = [o.error for o in ordered.values() if o.state == FAILED and o.error is not None]
+    if settings.strict:
+        result.errors += _strict(ordered.values())
     for action in plan:
         outcome = ordered[action.id]
+        if settings.strict and result.errors:
+            break
         if action.rule.name == "bento" and (action.binding.label, "bento") in wanted and outcome.known:
             try:
                 result.bentos.append(_arrive(outcome, session, dry))
@@ -249,6 +254,28 @@ def _run(goals: Sequence[Goal], session: Session, progress: Progress, dry: bool)
     result.records = explain(ordered, session.store)
     result.seconds = time.monotonic() - began
     return result
+
+
+def _judge(found: Sequence[Project], plan: Sequence[Action], settings: Settings) -> None:
+    """Raise what is wrong with the projects before anything runs; what is odd becomes their remarks."""
+    from .surroundings import judge
+
+    errors: list[BentomakeError] = []
+    for project in found:
+        packs = any(action.rule.name == "sources" and action.binding is project for action in plan)
+        wrong, odd = judge(project, sources=packs)
+        project.remarks.extend(odd)
+        errors += wrong
+        if settings.strict:
+            errors += [BentofileError(odd.message, place=odd.place, hint=odd.hint) for odd in project.remarks]
+    if errors:
+        raise errors[0] if len(errors) == 1 else Several(errors)
+
+
+def _strict(outcomes: Iterable[Outcome]) -> list[BentomakeError]:
+    """The warnings of the steps as errors."""
+    warnings = [warning for outcome in outcomes for warning in outcome.warnings]
+    return [BentofileError(said["message"], place=said["place"], hint=said["hint"]) for said in warnings]
 
 
 def _arrive(outcome: Outcome, session: Session, dry: bool) -> Built:
@@ -292,45 +319,6 @@ def summary(result: Result) -> dict[str, Any]:
         "seconds": round(result.seconds, 3),
         "saved": round(result.saved, 3),
     }
-
-
-def record_run(session: Session, result: Result, command: Sequence[str]) -> None:
-    """Keep what this run did, for `bentomake explain` later; the newest twenty."""
-    directory = session.settings.state("runs", _place(session.settings))
-    os.makedirs(directory, exist_ok=True)
-    numbers = sorted(int(name[:-5]) for name in os.listdir(directory) if name[:-5].isdigit())
-    number = numbers[-1] + 1 if numbers else 1
-    data = {
-        "run": number,
-        "at": time.time(),
-        "command": list(command),
-        "bentos": [str(built.tag) for built in result.bentos],
-        "summary": summary(result),
-        "actions": result.records,
-    }
-    write_atomically(os.path.join(directory, f"{number}.json"), json.dumps(data).encode("utf-8", "surrogatepass"))
-    for old in numbers[:-19]:
-        os.unlink(os.path.join(directory, f"{old}.json"))
-
-
-def recorded_run(settings: Settings, number: int | None) -> dict[str, Any] | None:
-    """A recorded run of this directory, the newest if no number is given."""
-    directory = settings.state("runs", _place(settings))
-    try:
-        numbers = sorted(int(name[:-5]) for name in os.listdir(directory) if name[:-5].isdigit())
-        if number is None:
-            number = numbers[-1]
-        with open(os.path.join(directory, f"{number}.json"), encoding="utf-8") as file:
-            data = json.load(file)
-    except (OSError, ValueError, IndexError):
-        return None
-    return data if isinstance(data, dict) else None
-
-
-def _place(settings: Settings) -> str:
-    from .engine.digest import of_value
-
-    return of_value(os.path.realpath(settings.cwd))[:16]
 
 
 def memorable(result: Result) -> bool:

@@ -36,7 +36,7 @@ class Packing:
         source_layout: Callable[[], bool],
     ):
         self._bentofile = bentofile
-        self._context = context
+        self.context = context
         self._never = never
         self._memo = memo
         self._watch = watch
@@ -54,7 +54,7 @@ class Packing:
         values = self._bentofile.values
         memo = _read_memo(self._memo)
         try:
-            found = select(self._context, values["include"], values["exclude"], never=self._never, memo=memo)
+            found = select(self.context, values["include"], values["exclude"], never=self._never, memo=memo)
         except PatternError as error:
             error.place = self._bentofile.place(f"{error.kind}[{error.index}]")
             raise

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+from .bento import model_query
 from .bento.bentofile import Bentofile
 from .bento.library import home
 from .bento.models import ModelStore
@@ -136,6 +137,8 @@ class Project:
         with self._lock:
             if kind == "model_tag":
                 return self._model_tag(name)
+            if kind == "model_query":
+                return self._model_query(name)
             if kind == "model":
                 return self._model(Tag.parse(name))
             if kind == "hf":
@@ -171,6 +174,16 @@ class Project:
         if tag.version in (None, "latest"):
             self.watch.path(self.models.latest_file(tag.name))
         found = self.models.resolve(tag)
+        return ABSENT if found is None else Fact(str(found), str(found))
+
+    def _model_query(self, text: str) -> Fact:
+        """Which model `NAME:VERSION QUERY` means."""
+        name, _, query = text.partition(" ")
+        tag = Tag.parse(name)
+        self.watch.path(os.path.join(self.models.root, tag.name))
+        for version in self.models.versions(tag.name):
+            self.watch.path(os.path.join(self.models.directory(Tag(tag.name, version)), "model.yaml"))
+        found = self.models.select(tag, model_query.parse(query))
         return ABSENT if found is None else Fact(str(found), str(found))
 
     def _model(self, tag: Tag) -> Fact:
@@ -236,6 +249,11 @@ class Project:
                 return self.packages.owner
             case "model_info":
                 return lambda tag: self.models.info(Tag.parse(tag))
+            case "model_labels":
+                return lambda name: {
+                    version: self.models.info(Tag(name, version)).get("labels") or {}
+                    for version in self.models.versions(name)
+                }
             case "model_names":
                 return self.models.names
             case "first_built":

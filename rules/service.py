@@ -10,6 +10,8 @@ from bentomake.engine.fact import ABSENT
 from bentomake.engine.rule import Context, Produced, rule
 from bentomake.errors import StepError
 
+from .models import chosen
+
 _KEPT = (
     "generation",
     "service",
@@ -33,7 +35,11 @@ _KEPT = (
 def service(ctx: Context) -> Mapping[str, Produced]:
     """Import the service and describe it: name, APIs, schema, runners, models, OpenAPI."""
     name = ctx.param("service")
-    aliases = {m["alias"]: m["tag"] for m in ctx.param("models") or [] if m.get("alias")}
+    aliases = {
+        spec["alias"]: chosen(ctx, spec, ctx.place(f"models[{index}]")) if spec.get("filter") else spec["tag"]
+        for index, spec in enumerate(ctx.param("models") or [])
+        if spec.get("alias")
+    }
     ctx.progress(0, 0, f"imports {name}")
     source_layout = bool(ctx.param("python.is_src_layout"))
     looked = ctx.host("look")(name, aliases, ctx.workdir, ctx.param("args"), ["src"] if source_layout else [])

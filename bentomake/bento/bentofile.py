@@ -1,4 +1,4 @@
-"""The bentofile, or the table of pyproject.toml: found, read, judged; each option under its dotted name, with its place."""
+"""The bentofile, or the table of pyproject.toml: found, read, judged; each option under its dotted name."""
 
 from __future__ import annotations
 

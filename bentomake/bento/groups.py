@@ -212,6 +212,7 @@ READERS: dict[str, Reader] = {
     "version": kinds.version,
     "python": kinds.python,
     "cuda": kinds.cuda,
+    "query": kinds.query,
     "path": paths.a_path,
     "parent path": paths.parent_path,
     "paths": paths.some_paths,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from . import package_judgement, support
+from . import distros, package_judgement
 from .reading import Reading
 
 _WILD = frozenset("*?[!\\")
@@ -16,6 +17,7 @@ def together(reading: Reading, values: dict[str, Any]) -> None:
     _python(reading, values)
     _conda(reading, values)
     _packages(reading, values)
+    _models(reading, values)
     if not reading.errors:
         _cancelled(reading, values)
 
@@ -27,32 +29,15 @@ def _image(reading: Reading, values: dict[str, Any]) -> None:
             _ignored(reading, values, name, "has no effect: docker.base_image is set")
         return
     name = values["docker.distro"] = values["docker.distro"] or "debian"
-    distro = support.DISTROS.get(name)
-    if distro is None:
+    if name not in distros.DISTROS:
         return
-    python, cuda = values["docker.python_version"], values["docker.cuda_version"]
-    if python is not None and python not in distro.pythons:
-        where = [other for other, has in support.DISTROS.items() if python in has.pythons]
-        there = f" Python {python} is on {support.those(where)}." if where else ""
-        hint = f"It has {support.those([*distro.pythons])}.{there}"
-        reading.error(reading.lines["docker.python_version"], f"{name} has no Python {python}.", hint)
-    if cuda is not None and not distro.cuda:
-        where = [other for other, has in support.DISTROS.items() if has.cuda]
-        reading.error(reading.lines["docker.cuda_version"], f"{name} has no CUDA.", f"Use {' or '.join(where)}.")
-    if not _has_conda(values):
-        return
-    if not distro.conda:
-        where = [other for other, has in support.DISTROS.items() if has.conda]
-        reading.error(reading.lines["conda"], f"{name} has no conda.", f"Use {' or '.join(where)}.")
-    elif cuda is not None:
-        reading.error(
-            reading.lines["conda"],
-            "There is no image with both CUDA and conda.",
-            "Take CUDA from conda (cudatoolkit), or use docker.base_image with an image that has both.",
-        )
+    cuda, conda = values["docker.cuda_version"], has_conda(values)
+    for lack in distros.support(name, values["docker.python_version"], cuda, conda):
+        reading.error(reading.lines[lack.option], lack.message, lack.hint)
 
 
-def _has_conda(values: dict[str, Any]) -> bool:
+def has_conda(values: Mapping[str, Any]) -> bool:
+    """Whether any option of conda says something."""
     return any(values[f"conda.{key}"] for key in ("environment_yml", "channels", "dependencies", "pip"))
 
 
@@ -97,6 +82,19 @@ def _packages(reading: Reading, values: dict[str, Any]) -> None:
             line = reading.lines.get(f"python.find_links[{index}]", reading.lines.get("python.find_links", 0))
             message = f"{link} is a local directory, which will not be where the image is built."
             reading.remark(line, message, "Use the URL of a page with links.")
+
+
+def _models(reading: Reading, values: dict[str, Any]) -> None:
+    known: dict[str, int] = {}
+    for index, spec in enumerate(values["models"]):
+        alias = spec.get("alias")
+        if alias is None:
+            continue
+        line = reading.lines[f"models[{index}].alias"]
+        if alias in known:
+            message = f"The alias `{alias}` is given to two models, here and in line {known[alias]}."
+            reading.error(line, message, "An alias means one model: give each its own.")
+        known.setdefault(alias, line)
 
 
 def _cancelled(reading: Reading, values: dict[str, Any]) -> None:

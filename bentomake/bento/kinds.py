@@ -6,12 +6,13 @@ import posixpath
 import re
 
 from ..errors import UsageError
-from . import support, tag
+from . import distros, model_query, tag
 from .reading import Reading, described, quoted
 from .schema import OLDEST_PYTHON, Field
 from .yaml_place import BAD, Node, Pair
 
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+VARIABLE = "[A-Za-z_][A-Za-z0-9_.-]*"
+_VARIABLE = re.compile(VARIABLE)
 _PYTHON = re.compile(r"(\d)\.(\d{1,2})(\.\w+)?")
 
 
@@ -219,7 +220,18 @@ def python(reading: Reading, field: Field, dotted: str, node: Node) -> str | Non
 
 def cuda(reading: Reading, field: Field, dotted: str, node: Node) -> str | None:
     value = version(reading, field, dotted, node)
-    if value is not None and not support.knows_cuda(value):
-        hint = f"There are {support.those([*support.CUDA])}; `11.8`, `12` or `default` will do."
-        reading.error(node.line, f"{dotted} cannot be `{value}`: there is no image with that CUDA.", hint)
+    if value is None or distros.cuda_version(value):
+        return value
+    hint = f"There are {', '.join(distros.CUDA)}; `11.8`, `12` or `default` will do."
+    reading.error(node.line, f"{dotted}: there is no image with CUDA {value}.", hint)
+    return None
+
+
+def query(reading: Reading, field: Field, dotted: str, node: Node) -> str | None:
+    value = string(reading, field, dotted, node)
+    if value and value.strip():
+        try:
+            model_query.parse(value)
+        except UsageError as error:
+            reading.error(node.line, f"{dotted}: {error.message}", error.hint or "")
     return value

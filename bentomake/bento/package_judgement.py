@@ -50,7 +50,7 @@ def judge(text: str) -> Iterator[Found]:
     text = text.strip()
     if editable := _EDITABLE.match(text):
         if not _REMOTE.match(editable[1]):
-            message = f"An editable package cannot travel in a Bento: {text}."
+            message = f"`{text}` is an editable package, which cannot travel in a Bento."
             yield Found(True, message, "Its modules are packed as sources; or build a wheel of it.")
         return
     if text.startswith("-"):

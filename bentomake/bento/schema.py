@@ -40,7 +40,7 @@ FIELDS: tuple[Field, ...] = (
     Field("exclude", "patterns", "what not to pack, after `include`", [], example='["tests/"]'),
     Field("models", "models", "models to pack; the service's own if unset", [], example='["iris_clf:latest"]'),
     Field("models[].tag", "tag", "the model: `name:version`", required=True, example='"iris_clf:latest"'),
-    Field("models[].filter", "string", "a query for `bentoml models pull`", example='"label:staging"'),
+    Field("models[].filter", "query", "labels that the model must have", example='"label:staging"'),
     Field("models[].alias", "string", "another name for bentoml.models.get", example='"iris"'),
     Field("envs", "envs", "environment variables of the service", [], example='[{name: LEVEL, value: "1"}]'),
     Field("envs[].name", "variable", "the variable's name", required=True, example='"LEVEL"'),
@@ -80,13 +80,6 @@ SECTIONS = ("docker", "python", "conda")
 # Options (sections, `option=value`) that real bentoml builds and this version does not: name → what to do instead.
 # Building one means removing its line here.
 NOT_YET = {
-    "docker.distro=alpine": "Use debian, or docker.base_image with an image of that distro.",
-    "docker.distro=ubi8": "Use debian, or docker.base_image with an image of that distro.",
-    "docker.distro=amazonlinux": "Use debian, or docker.base_image with an image of that distro.",
-    "docker.cuda_version": "Use docker.base_image with an image that has CUDA and Python.",
-    "docker.dockerfile_template": "Use docker.setup_script or docker.base_image for what the template adds.",
-    "conda": "Use python.packages, or docker.base_image with an image that has the conda packages.",
-    "models[].filter": "Leave it out and name the model's version in `tag`.",
     "python.wheels": "Name the package in python.packages, with python.find_links or an index that has it.",
 }
 

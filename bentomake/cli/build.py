@@ -12,9 +12,10 @@ import click
 from click.shell_completion import CompletionItem
 
 from .. import console
-from ..build import Result, Session, memorable, record_run, run, summary
+from ..build import Result, Session, memorable, run, summary
 from ..engine.action import CACHED, RAN
 from ..errors import EXIT_FAILED, EXIT_OK, BentomakeError, UsageError
+from ..runs import record_run
 from ..workspace import Settings, goals
 
 
@@ -141,7 +142,7 @@ def build(settings: Settings, targets: list[str], options: Mapping[str, Any]) ->
 def _finish(session: Session, result: Result, options: Mapping[str, Any], dry: bool) -> int:
     quiet = options["quiet"]
     lines = [line for remark in result.remarks for line in console.warning_lines(*_parts(remark))]
-    for outcome in result.outcomes.values():
+    for outcome in () if options["strict"] else result.outcomes.values():  # then they are among the errors
         for warning in outcome.warnings:
             lines.extend(console.warning_lines(warning["message"], warning["place"], warning["hint"]))
     warnings = list(dict.fromkeys(lines))

@@ -9,8 +9,9 @@ import os
 import click
 
 from .. import console
-from ..build import Session, recorded_run
+from ..build import Session
 from ..errors import UsageError
+from ..runs import recorded_run
 from ..workspace import Settings
 from .build import add_diffs
 
