@@ -9,6 +9,7 @@ from typing import Any
 from bentomake.bento import info as bento_info
 from bentomake.bento.layout import BENTO_YAML, DIGESTS, README, content_digest, digests_file, version_of
 from bentomake.bento.tag import Tag
+from bentomake.bento.variables import docker_env
 from bentomake.engine.fact import ABSENT
 from bentomake.engine.rule import Context, Produced, rule
 from bentomake.engine.tree import FILE, Entry, merge, under
@@ -66,6 +67,7 @@ def bento(ctx: Context) -> Mapping[str, Produced]:
     tree = merge(parts)
 
     params = {name: ctx.param(name) for name in ("envs", "args", *_IN_YAML)}
+    params["docker.env"] = docker_env(ctx) or None  # a dotenv file too: bento.yaml has values, not paths
     params["labels"] = {**(ctx.param("labels") or {}), **(service.get("labels") or {}), **ctx.param("build.labels")}
     facts = {"python": ctx.oracle("python.version"), "bentoml": ctx.oracle("bentoml.version")}
     if service["generation"] == "runner":
