@@ -141,11 +141,10 @@ def build(settings: Settings, targets: list[str], options: Mapping[str, Any]) ->
 
 def _finish(session: Session, result: Result, options: Mapping[str, Any], dry: bool) -> int:
     quiet = options["quiet"]
-    lines = [line for remark in result.remarks for line in console.warning_lines(*_parts(remark))]
+    odd = [_parts(remark) for remark in result.remarks]
     for outcome in () if options["strict"] else result.outcomes.values():  # then they are among the errors
-        for warning in outcome.warnings:
-            lines.extend(console.warning_lines(warning["message"], warning["place"], warning["hint"]))
-    warnings = list(dict.fromkeys(lines))
+        odd.extend((warning["message"], warning["place"], warning["hint"]) for warning in outcome.warnings)
+    warnings = [line for said in dict.fromkeys(odd) for line in console.warning_lines(*said)]
     code = result.exit_code
     if not quiet and options["progress"] != "json":
         for line in (*session.notes, *((*session.store.notes, *session.cache.notes) if options["verbose"] else ())):
