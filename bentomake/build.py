@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
@@ -14,6 +15,7 @@ from . import __version__
 from .bento import bentofile, schema
 from .bento.library import Library
 from .bento.tag import Tag
+from .bento.yaml_place import MAX_BYTES
 from .engine import graph
 from .engine.action import CACHED, FAILED, RAN, RESTORED, SKIPPED, Action, Outcome
 from .engine.code import CodeIdentity
@@ -133,8 +135,13 @@ def load_bentofile(path: str, settings: Settings) -> bentofile.Bentofile:
     """The parsed bentofile; unchanged bytes are not parsed again."""
     from .engine.digest import of_value
 
-    with open(path, "rb") as file:
-        data = file.read()
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait
+            return bentofile.load(path, settings.cwd)
+        with open(path, "rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError:
+        return bentofile.load(path, settings.cwd)  # it says what is wrong
     options = [repr(field) for field in schema.FIELDS]  # a bentomake with other options reads it anew
     name = of_value([__version__, options, sorted(schema.NOT_YET), os.path.relpath(path, settings.cwd), data.hex()])
     kept = settings.state("bentofiles", name[:32])

@@ -12,20 +12,19 @@ from .bento import distros, package_judgement
 from .bento.bentofile import Bentofile, Remark
 from .bento.judgement import has_conda
 from .bento.paths import FILE
-from .errors import BentofileError, BentomakeError, UsageError
+from .errors import BentofileError, BentomakeError, Several, UsageError
 from .project import Project
 from .swept import Found, judge_packed
 
 _PATHS = ("docker.setup_script", "docker.dockerfile_template", "python.requirements_txt", "conda.environment_yml")
 
+_MOST = 8 << 20  # characters of a requirements file
+
 Watch = Callable[[str], None]
 
 
 def judge(project: Project, *, sources: bool) -> Found:
-    """All that is to be said about a project before anything runs; with `sources`, also about what it packs.
-
-    Raises what the selection of files raises (a broken link, a directory that cannot be read).
-    """
+    """All that is to be said about a project before anything runs; with `sources`, also about what it packs."""
     bentofile, watch = project.bentofile, project.watch.path
     try:
         bentoml, generation = project.interpreter.bentoml, project.oracle("generation")
@@ -38,7 +37,10 @@ def judge(project: Project, *, sources: bool) -> Found:
     if bentoml and generation:
         found.append(judge_generation(bentofile, generation, bentoml))
     if sources:
-        found.append(judge_packed(bentofile, project.packing, project.source_layout))
+        try:
+            found.append(judge_packed(bentofile, project.packing, project.source_layout))
+        except BentomakeError as error:  # a broken link, a directory that cannot be read
+            found.append((error.errors if isinstance(error, Several) else [error], []))
     errors = [error for pair in found for error in pair[0]]
     return errors, [remark for pair in found for remark in pair[1]]
 
@@ -129,11 +131,7 @@ def judge_requirements(bentofile: Bentofile, context: str, bentoml: str | None, 
     if path:
         full = os.path.join(context, path)
         watch(full)
-        try:
-            with open(full, encoding="utf-8", errors="replace") as file:
-                lines = [(text.strip(), f"{path}:{number}") for number, text in enumerate(file, 1)]
-        except OSError:
-            return [], []  # judge_files has said it
+        lines = _lines(full, path)
         for text, place in lines:
             for found in package_judgement.judge(text):
                 if found.wrong:
@@ -148,6 +146,18 @@ def judge_requirements(bentofile: Bentofile, context: str, bentoml: str | None, 
                 Remark(message, place, f"Install that version beside the service, or write bentoml=={bentoml}.")
             )
     return errors, remarks
+
+
+def _lines(full: str, path: str) -> list[tuple[str, str]]:
+    """Each line of a requirements file with its place; none if it cannot be read, which judge_files says."""
+    try:
+        if not stat.S_ISREG(os.stat(full).st_mode):  # opening a pipe would wait
+            return []
+        with open(full, encoding="utf-8", errors="replace") as file:
+            text = file.read(_MOST)
+    except OSError:
+        return []
+    return [(line.strip(), f"{path}:{number}") for number, line in enumerate(text.splitlines(), 1)]
 
 
 def _allows(pin: str, version: str) -> bool:

@@ -28,5 +28,5 @@ def read(path: str, shown: str) -> dict[str, Any]:
         message = "A file of arguments must be a mapping of names to values."
         raise BentofileError(message, place=f"{shown}:{root.line}", hint="Write `name: value`.")
     found = groups.mapping(reading, BY_NAME["args"], "args", root)
-    raise_all(reading.errors)
+    raise_all(reading.all_errors())
     return found

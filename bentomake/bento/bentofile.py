@@ -110,7 +110,7 @@ def load(path: str, cwd: str) -> Bentofile:
         if "python.is_src_layout" not in reading.lines:
             values["python.is_src_layout"] = None  # whether there is a src/ beside it says so
     judgement.together(reading, values)
-    raise_all(reading.errors)
+    raise_all(reading.all_errors())
     if os.path.basename(path) == OTHER_NAME:
         reading.remark(0, f"{OTHER_NAME} is read; bentoml itself looks for {NAME} only.", f"Rename it to {NAME}.")
     remarks = tuple(remark for _, remark in sorted(reading.remarks, key=lambda found: found[0]))

@@ -11,6 +11,7 @@ from ..errors import BentofileError
 from . import schema
 from .yaml_place import Node
 
+MOST = 100  # mistakes, and remarks, that are told one by one
 _INDEX = re.compile(r"\[\d+\]")
 
 
@@ -33,12 +34,28 @@ class Reading:
         self.errors: list[tuple[int, BentofileError]] = []
         self.remarks: list[tuple[int, Remark]] = []
         self.suggested: set[str] = set()
+        self.more = 0
 
     def error(self, line: int, message: str, hint: str) -> None:
+        if len(self.errors) >= MOST:
+            self.more += 1
+            return
         place = f"{self.shown}:{line}" if line else self.shown
         self.errors.append((line, BentofileError(message, place=place, hint=hint)))
 
+    def all_errors(self) -> list[tuple[int, BentofileError]]:
+        """The errors, and last how many more there are than were kept."""
+        if not self.more:
+            return self.errors
+        hint = "Mend these first."
+        return [
+            *self.errors,
+            (1 << 60, BentofileError(f"There are {self.more} more mistakes.", place=self.shown, hint=hint)),
+        ]
+
     def remark(self, line: int, message: str, hint: str) -> None:
+        if len(self.remarks) >= MOST:
+            return
         self.remarks.append((line, Remark(message, f"{self.shown}:{line}" if line else self.shown, hint)))
 
     def wrong_kind(self, name: str, wanted: str, node: Node, hint: str) -> None:
@@ -61,6 +78,9 @@ class Reading:
         """An error for a key that no option has, with the one that was perhaps meant."""
         import difflib
 
+        if len(self.errors) >= MOST:
+            self.more += 1
+            return
         general = _INDEX.sub("[]", section)
         allowed = schema.keys(general)
         dotted = f"{section}.{key}" if section else key

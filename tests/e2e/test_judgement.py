@@ -222,8 +222,8 @@ CASES = [
     ),
     Case(
         "a pin of another bentoml",
-        "warning: bentofile.yaml:2: bentoml==1.1.0 is asked for, but the service is imported with bentoml @INSTALLED@.\n"
-        "  hint: Install that version beside the service, or write bentoml==@INSTALLED@.\n",
+        "warning: bentofile.yaml:2: bentoml==1.1.0 is asked for, but the service is imported with bentoml @INSTALLED@."
+        "\n  hint: Install that version beside the service, or write bentoml==@INSTALLED@.\n",
         'python: {packages: ["bentoml==1.1.0"]}\n',
     ),
     Case("a pin that allows the installed bentoml", "", 'python: {packages: ["bentoml[aws]>=1.4,<2"]}\n'),
