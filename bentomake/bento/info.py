@@ -123,7 +123,11 @@ def class_info(
         "args": params.get("args") or {},
     }
     if spec_1(params.get):
-        return {**head, "runners": [], "apis": [], **_sections(params, facts, "class")}
+        sections = _sections(params, facts, "class")
+        head["envs"] = environment({**params, "docker.env": None}, service)  # the docker section has its own
+        given = {env["name"]: env["value"] for env in head["envs"] if env["value"] and env["stage"] != "build"}
+        sections["docker"]["env"] = {**given, **(sections["docker"]["env"] or {})} or None
+        return {**head, "spec": 1, "runners": [], "apis": [], **sections}
     version = params["docker.python_version"] or facts["python"]
     distro = params["docker.distro"] or "debian"
     packages = " ".join(
