@@ -130,6 +130,7 @@ def _facts(ctx: Context, environment: conda.Environment | None, script: bytes | 
         "env": dict(sorted(env.items())),  # the order in a mapping is in no key
         "setup_script": script and ("late" if _needs_sources(ctx, script) else "early"),
         "pip_words": [*(_index_words(ctx) if generation == "runner" else []), *_pip_args(ctx)],
+        "feature_words": [] if generation == "runner" else [*_index_words(ctx), *_pip_args(ctx)],
         "docker": {
             **{name.partition(".")[2]: ctx.param(name) for name in DOCKER},
             "distro": None if base_image else distro,

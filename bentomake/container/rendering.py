@@ -123,7 +123,11 @@ def _environment(
         undefined=StrictUndefined if user is None else _remarking(user, made),
     )
     jinja.filters.update(
-        env_value=env_value, shell_word=shlex.quote, bash_quote=shlex.quote, normalize_line=_normalize_line
+        env_value=env_value,
+        shell_word=shlex.quote,
+        shell_words=lambda words: "".join(f"{shlex.quote(word)} " for word in words),
+        bash_quote=shlex.quote,
+        normalize_line=_normalize_line,
     )
     jinja.tests["untouched"] = lambda value: isinstance(value, Default)
     jinja.globals.update(_variables(facts, buildkit))
