@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import stat
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .bento import distros, package_judgement
+from .bento import package_judgement
 from .bento.bentofile import Bentofile, Remark
-from .bento.judgement import has_conda
 from .bento.paths import FILE
 from .errors import BentofileError, BentomakeError, Several, UsageError
 from .project import Project
@@ -87,8 +85,10 @@ def _named(values: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _matches(full: str, watch: Watch) -> list[str]:
     """The files of a pattern such as ./lib/*.whl; their directory is told to `watch`."""
-    if not glob.has_magic(full):
+    if not any(char in full for char in "*?["):
         return []
+    import glob
+
     watch(os.path.dirname(full))
     return glob.glob(full)
 
@@ -174,7 +174,10 @@ def judge_generation(bentofile: Bentofile, generation: str, bentoml: str) -> Fou
     values = bentofile.values
     errors: list[BentomakeError] = []
     remarks: list[Remark] = []
-    if values["docker.base_image"] is None:
+    if values["docker.base_image"] is None and values["docker.cuda_version"]:
+        from .bento import distros
+        from .bento.judgement import has_conda
+
         lacks = distros.support(
             values["docker.distro"],
             values["docker.python_version"],
