@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from .bento import model_query
+from . import model_facts
 from .bento.bentofile import Bentofile
 from .bento.library import home
 from .bento.models import ModelStore
@@ -135,12 +135,8 @@ class Project:
 
     def ask(self, kind: str, name: str) -> Fact:
         with self._lock:
-            if kind == "model_tag":
-                return self._model_tag(name)
-            if kind == "model_query":
-                return self._model_query(name)
-            if kind == "model":
-                return self._model(Tag.parse(name))
+            if kind in model_facts.KINDS:
+                return model_facts.ask(kind, name, self.models, self.watch, self.index)
             if kind == "hf":
                 pinned = self.revisions.get(name)
                 return ABSENT if pinned is None or self._resolve_anew else Fact(pinned, pinned)
@@ -167,38 +163,6 @@ class Project:
     def roots(self) -> dict[str, str]:
         roots = {"ctx": self.context, "home": os.path.realpath(self.home)}
         return roots | {f"path{index}": path for index, path in enumerate(self.interpreter.paths)}
-
-    def _model_tag(self, text: str) -> Fact:
-        tag = Tag.parse(text)
-        self.watch.path(os.path.join(self.models.root, tag.name))
-        if tag.version in (None, "latest"):
-            self.watch.path(self.models.latest_file(tag.name))
-        found = self.models.resolve(tag)
-        return ABSENT if found is None else Fact(str(found), str(found))
-
-    def _model_query(self, text: str) -> Fact:
-        """Which model `NAME:VERSION QUERY` means."""
-        name, _, query = text.partition(" ")
-        tag = Tag.parse(name)
-        self.watch.path(os.path.join(self.models.root, tag.name))
-        for version in self.models.versions(tag.name):
-            self.watch.path(os.path.join(self.models.directory(Tag(tag.name, version)), "model.yaml"))
-        found = self.models.select(tag, model_query.parse(query))
-        return ABSENT if found is None else Fact(str(found), str(found))
-
-    def _model(self, tag: Tag) -> Fact:
-        if not os.path.isdir(self.models.directory(tag)):
-            self.watch.path(self.models.directory(tag))
-            return ABSENT
-        for path in self.models.directories(tag):
-            self.watch.path(path)
-
-        def digest(path: str) -> Digest:
-            st = os.stat(path)
-            self.watch.path(path, st)
-            return self.index.digest(path, st)
-
-        return Fact(self.models.digest(tag, digest))
 
     # sources
 
