@@ -31,8 +31,10 @@ WORKDIR /home/bentoml/bento
 # Python requirements. A feature of bentoml is one of its extras: --build-arg BENTOML_FEATURES=io-image,grpc
 COPY --chown=bentoml:bentoml env/python ./env/python/
 ARG BENTOML_FEATURES=
-RUN PIP_NO_CACHE_DIR=1 PIP_BREAK_SYSTEM_PACKAGES=1 PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1 \
-    python3 -m pip install -r ./env/python/requirements.txt ${BENTOML_FEATURES:+"bentoml[$BENTOML_FEATURES]"}
+RUN export PIP_NO_CACHE_DIR=1 PIP_BREAK_SYSTEM_PACKAGES=1 PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1 \
+ && python3 -m pip install -r ./env/python/requirements.txt \
+ && if [ -n "$BENTOML_FEATURES" ]; then version=$(python3 -c "import bentoml; print(bentoml.__version__)") \
+     && python3 -m pip install "bentoml[$BENTOML_FEATURES]==$version"; fi
 
 # Models. A Bento may have none, and a COPY must find something: the entrypoint goes along, then to its own place.
 COPY --chown=bentoml:bentoml env/docker/entrypoint.sh model[s] ./models/
