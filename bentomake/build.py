@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from . import __version__
-from .bento import bentofile
+from .bento import bentofile, schema
 from .bento.library import Library
 from .bento.tag import Tag
+from .bento.yaml_place import MAX_BYTES
 from .engine import graph
 from .engine.action import CACHED, FAILED, RAN, RESTORED, SKIPPED, Action, Outcome
 from .engine.collect import in_use
@@ -23,7 +25,7 @@ from .engine.rebuilder import DryRebuilder, Rebuilder
 from .engine.rule import Rule
 from .engine.scheduler import schedule
 from .engine.stat_index import write_atomically
-from .errors import BentomakeError, Several, StoreError
+from .errors import BentofileError, BentomakeError, Several, StoreError
 from .project import Project
 from .session import Session
 from .workspace import Goal, Settings
@@ -81,9 +83,15 @@ def load_bentofile(path: str, settings: Settings) -> bentofile.Bentofile:
     """The parsed bentofile; unchanged bytes are not parsed again."""
     from .engine.digest import of_value
 
-    with open(path, "rb") as file:
-        data = file.read()
-    name = of_value([__version__, os.path.relpath(path, settings.cwd), data.hex()])
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait
+            return bentofile.load(path, settings.cwd)
+        with open(path, "rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError:
+        return bentofile.load(path, settings.cwd)  # it says what is wrong
+    options = [repr(field) for field in schema.FIELDS]  # a bentomake with other options reads it anew
+    name = of_value([__version__, options, sorted(schema.NOT_YET), os.path.relpath(path, settings.cwd), data.hex()])
     kept = settings.state("bentofiles", name[:32])
     try:
         with open(kept, encoding="utf-8") as file_:
@@ -125,7 +133,7 @@ def projects(
 def _label(path: str, context: str, cwd: str) -> str:
     directory = os.path.relpath(context, cwd)
     name = os.path.basename(path)
-    return directory if name in ("bentofile.yaml", "bentofile.yml") else os.path.join(directory, name)
+    return directory if name in ("bentofile.yaml", "bentofile.yml", "pyproject.toml") else os.path.join(directory, name)
 
 
 def actions(session: Session, found: Sequence[Project], wanted: Sequence[tuple[str, str]]) -> list[Action]:
@@ -162,6 +170,7 @@ def _run(goals: Sequence[Goal], session: Session, progress: Progress, dry: bool)
     settings = session.settings
     found, wanted = projects(goals, session, progress)
     plan = actions(session, found, wanted)
+    _judge(found, plan, settings)
     for project in found:
         progress.said(
             f"{project.interpreter.path} (Python {project.interpreter.version}, "
@@ -182,8 +191,12 @@ def _run(goals: Sequence[Goal], session: Session, progress: Progress, dry: bool)
     ordered = {action.id: outcomes[action.id] for action in plan}
     result = Result(ordered)
     result.errors = [o.error for o in ordered.values() if o.state == FAILED and o.error is not None]
+    if settings.strict:
+        result.errors += _strict(ordered.values())
     for action in plan:
         outcome = ordered[action.id]
+        if settings.strict and result.errors:
+            break
         if action.rule.name == "bento" and (action.binding.label, "bento") in wanted and outcome.known:
             try:
                 result.bentos.append(_arrive(outcome, session, dry))
@@ -198,6 +211,28 @@ def _run(goals: Sequence[Goal], session: Session, progress: Progress, dry: bool)
     result.records = explain(ordered, session.store)
     result.seconds = time.monotonic() - began
     return result
+
+
+def _judge(found: Sequence[Project], plan: Sequence[Action], settings: Settings) -> None:
+    """Raise what is wrong with the projects before anything runs; what is odd becomes their remarks."""
+    from .surroundings import judge
+
+    errors: list[BentomakeError] = []
+    for project in found:
+        packs = any(action.rule.name == "sources" and action.binding is project for action in plan)
+        wrong, odd = judge(project, sources=packs)
+        project.remarks.extend(odd)
+        errors += wrong
+        if settings.strict:
+            errors += [BentofileError(odd.message, place=odd.place, hint=odd.hint) for odd in project.remarks]
+    if errors:
+        raise errors[0] if len(errors) == 1 else Several(errors)
+
+
+def _strict(outcomes: Iterable[Outcome]) -> list[BentomakeError]:
+    """The warnings of the steps as errors."""
+    warnings = [warning for outcome in outcomes for warning in outcome.warnings]
+    return [BentofileError(said["message"], place=said["place"], hint=said["hint"]) for said in warnings]
 
 
 def _arrive(outcome: Outcome, session: Session, dry: bool) -> Built:

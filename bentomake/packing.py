@@ -1,80 +1,123 @@
-"""Packing: the packed files of a context with their digests, and what has to stay for them to stay the same."""
+"""The packed files of a project: selected once, judged, hashed; and where each one's bytes lie."""
 
 from __future__ import annotations
 
 import json
 import os
+import posixpath
 import time
-from typing import NamedTuple
+from collections.abc import Callable
+from functools import cached_property
 
 from .bento.bentofile import Bentofile, Remark
 from .bento.memo import Memo
+from .bento.selection import Selection
+from .bento.walk import Packed
 from .engine import tree as trees
 from .engine.digest import Digest, of_bytes
 from .engine.fresh import Watch
 from .engine.stat_index import StatIndex, write_atomically
 from .engine.tree import LINK, Entry, Tree
-from .errors import StepError
+from .errors import StepError, UsageError
+
+SOURCE_LAYOUT = "src/"
 
 
-class Packed(NamedTuple):
-    """`paths` says where the bytes of each path of the tree lie; `remarks` are the patterns that match nothing."""
+class Packing:
+    """What one build packs of one context; `never` are directories that hold no sources, `memo` a file of its own."""
 
-    tree: Tree
-    digest: Digest
-    paths: dict[str, str]
-    remarks: list[Remark]
+    def __init__(
+        self,
+        bentofile: Bentofile,
+        context: str,
+        never: list[str],
+        memo: str,
+        watch: Watch,
+        index: StatIndex,
+        source_layout: Callable[[], bool],
+    ):
+        self._bentofile = bentofile
+        self.context = context
+        self._never = never
+        self._memo = memo
+        self._watch = watch
+        self._index = index
+        self._source_layout = source_layout
+        self._lie: dict[str, Packed] = {}
 
+    @cached_property
+    def selection(self) -> Selection:
+        """The files that the patterns leave; what decided it is told to `watch`."""
+        from .bento.patterns import PatternError
+        from .bento.selection import select
 
-def pack(
-    bentofile: Bentofile, context: str, never: list[str], index: StatIndex, watch: Watch, memo_file: str
-) -> Packed:
-    """Select and hash; `never` are directories that are never packed, `memo_file` keeps the patterns' decisions."""
-    from .bento.patterns import PatternError
-    from .bento.selection import select
-
-    asked_at = time.time_ns()
-    memo = _read_memo(memo_file)
-    include, exclude = bentofile.values["include"], bentofile.values["exclude"] or []
-    try:
-        selection = select(context, ["*"] if include is None else include, exclude, never=never, memo=memo)
-    except PatternError as error:
-        error.place = bentofile.place(f"{error.kind}[{error.index}]")
-        raise
-    tree: dict[str, Entry] = {}
-    where: dict[str, str] = {}
-    paths, stats = [], []
-    for path, source, mode, link, stat in selection.files:
-        where[path] = source
-        if mode == LINK:
-            tree[path] = Entry(of_bytes(os.fsencode(link or "")), LINK)
-            continue
+        asked_at = time.time_ns()
+        values = self._bentofile.values
+        memo = _read_memo(self._memo)
         try:
-            tree[path] = Entry(index.digest(source, stat), mode)
-        except OSError as error:
-            raise StepError(f"{path} cannot be read: {error.strerror}.", hint="Exclude it?") from error
-        paths.append(source)
-        stats.append(stat)
-    watch.many(paths, stats, asked_at)
-    watch.many([path for path, _ in selection.directories], [st for _, st in selection.directories], asked_at)
-    for path, stat in selection.ignore_files:
-        watch.path(path, stat)
-    if memo is None or selection.memo.to_json() != memo.to_json():
-        write_atomically(memo_file, json.dumps(selection.memo.to_json()).encode())
-    return Packed(tree, of_bytes(trees.dump(tree)), where, _unmatched(bentofile, selection.unmatched))
+            found = select(self.context, values["include"], values["exclude"], never=self._never, memo=memo)
+        except PatternError as error:
+            error.place = self._bentofile.place(f"{error.kind}[{error.index}]")
+            raise
+        files = [packed for packed in found.files if packed.mode != LINK]
+        self._watch.many([packed.source for packed in files], [packed.stat for packed in files], asked_at)
+        self._watch.many([path for path, _ in found.directories], [st for _, st in found.directories], asked_at)
+        for path, st in found.ignore_files:
+            self._watch.path(path, st)
+        if memo is None or found.memo.to_json() != memo.to_json():
+            write_atomically(self._memo, json.dumps(found.memo.to_json()).encode())
+        return found
 
+    @cached_property
+    def tree(self) -> tuple[Tree, Digest]:
+        """The files as they lie in the Bento's src/, hashed."""
+        tree: dict[str, Entry] = {}
+        moves = self._source_layout()
+        for packed in self.selection.files:
+            path = packed.path.removeprefix(SOURCE_LAYOUT) if moves else packed.path
+            if moves and path in tree:
+                raise UsageError(
+                    f"{self._lie[path].path} and {packed.path} would both be packed as {path}.",
+                    place=self._bentofile.place("python.is_src_layout"),
+                    hint="Rename one, leave it out with `exclude`, or set python.is_src_layout: false.",
+                )
+            self._lie[path] = packed
+            if packed.mode == LINK:
+                tree[path] = Entry(of_bytes(os.fsencode(self.link(path))), LINK)
+                continue
+            try:
+                tree[path] = Entry(self._index.digest(packed.source, packed.stat), packed.mode)
+            except OSError as error:
+                raise StepError(f"{packed.path} cannot be read: {error.strerror}.", hint="Exclude it?") from error
+        tree = dict(sorted(tree.items())) if moves else tree
+        return tree, of_bytes(trees.dump(tree))
 
-def _unmatched(bentofile: Bentofile, unmatched: list[tuple[str, int]]) -> list[Remark]:
-    said = [(remark.place, remark.message) for remark in bentofile.remarks]
-    remarks = []
-    for field, index in unmatched:
-        if not bentofile.values[field]:
-            continue  # the default
-        place, pattern = bentofile.place(f"{field}[{index}]"), bentofile.values[field][index]
-        if not any(place == where and f"`{pattern}`" in message for where, message in said):
-            hint = "Patterns are gitignore patterns, relative to the build context."
-            remarks.append(Remark(f"The {field} pattern {pattern!r} matches no file.", place, hint))
-    return remarks
+    def source(self, path: str) -> str:
+        """Where the bytes of a packed file lie."""
+        return self._lie[path].source
+
+    def link(self, path: str) -> str:
+        """What a packed link says, in the Bento."""
+        packed = self._lie[path]
+        text = packed.link or ""
+        if path == packed.path or os.path.isabs(text):
+            return text
+        target = posixpath.normpath(posixpath.join(posixpath.dirname(packed.path), text))
+        return posixpath.relpath(target.removeprefix(SOURCE_LAYOUT) or ".", posixpath.dirname(path) or ".")
+
+    def unmatched(self) -> list[Remark]:
+        """A remark for each written pattern that matches nothing, unless its line has one already."""
+        said = [(remark.place, remark.message) for remark in self._bentofile.remarks]
+        found = []
+        for kind, index in self.selection.unmatched:
+            patterns = self._bentofile.values[kind]
+            if not patterns:
+                continue  # the default
+            place, pattern = self._bentofile.place(f"{kind}[{index}]"), patterns[index]
+            if not any(place == where and f"`{pattern}`" in message for where, message in said):
+                hint = "Patterns are gitignore patterns, relative to the build context."
+                found.append(Remark(f"The {kind} pattern {pattern!r} matches no file.", place, hint))
+        return found
 
 
 def _read_memo(path: str) -> Memo | None:

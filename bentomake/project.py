@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+from . import model_facts
 from .bento.bentofile import Bentofile
 from .bento.library import home
 from .bento.models import ModelStore
@@ -21,7 +22,7 @@ from .engine.stat_index import StatIndex, write_atomically
 from .engine.trace import ActionCache
 from .engine.tree import Tree
 from .errors import UsageError
-from .packing import pack
+from .packing import Packing
 from .service.facts import ServiceFacts
 from .service.interpreter import Interpreter, choose, watched
 from .service.look import Looked, look
@@ -59,8 +60,6 @@ class Project:
             settings.state("projects", self.origin, "stat.json"),
             lambda path, done, total: moved(label, f"hashes {os.path.basename(path)}", done, total),
         )
-        self._sources: dict[str, tuple[Tree, Digest]] = {}
-        self._paths: dict[str, str] = {}
         self._resolve_anew = settings.upgrade == ("*",)
         self.remarks: list[Any] = list(bentofile.remarks)
         watch.path(bentofile.path)
@@ -75,9 +74,11 @@ class Project:
             "build.labels": dict(self.settings.labels),
             "lock.locker": self.settings.locker,
             "lock.upgrade": list(self.settings.upgrade),
+            "args": {**self.bentofile.values["args"], **self.settings.args},
+            "python.is_src_layout": self.source_layout,
         }
         if name == "models.aliases":
-            return {m["alias"]: m["tag"] for m in self.bentofile.values["models"] if m.get("alias")}
+            return [model for model in self.bentofile.values["models"] if model.get("alias")]
         if own.get(name) is not None or name.startswith(("build.", "lock.")):
             return own.get(name)
         return self.bentofile.values[name]
@@ -136,10 +137,8 @@ class Project:
 
     def ask(self, kind: str, name: str) -> Fact:
         with self._lock:
-            if kind == "model_tag":
-                return self._model_tag(name)
-            if kind == "model":
-                return self._model(Tag.parse(name))
+            if kind in model_facts.KINDS:
+                return model_facts.ask(kind, name, self.models, self.watch, self.index)
             if kind == "hf":
                 pinned = self.revisions.get(name)
                 return ABSENT if pinned is None or self._resolve_anew else Fact(pinned, pinned)
@@ -167,47 +166,33 @@ class Project:
         roots = {"ctx": self.context, "home": os.path.realpath(self.home)}
         return roots | {f"path{index}": path for index, path in enumerate(self.interpreter.paths)}
 
-    def _model_tag(self, text: str) -> Fact:
-        tag = Tag.parse(text)
-        self.watch.path(os.path.join(self.models.root, tag.name))
-        if tag.version in (None, "latest"):
-            self.watch.path(self.models.latest_file(tag.name))
-        found = self.models.resolve(tag)
-        return ABSENT if found is None else Fact(str(found), str(found))
-
-    def _model(self, tag: Tag) -> Fact:
-        if not os.path.isdir(self.models.directory(tag)):
-            self.watch.path(self.models.directory(tag))
-            return ABSENT
-        for path in self.models.directories(tag):
-            self.watch.path(path)
-
-        def digest(path: str) -> Digest:
-            st = os.stat(path)
-            self.watch.path(path, st)
-            return self.index.digest(path, st)
-
-        return Fact(self.models.digest(tag, digest))
-
     # sources
+
+    @cached_property
+    def packing(self) -> Packing:
+        cache, home_ = os.path.realpath(self.settings.cache), os.path.realpath(self.home)
+        never = [home_, *(os.path.join(home_, name) for name in ("bentos", "models", "tmp")), cache]
+        memo = self.settings.state("projects", self.origin, "selection.json")
+        return Packing(
+            self.bentofile, self.context, never, memo, self.watch, self.index, lambda: bool(self.source_layout)
+        )
+
+    @cached_property
+    def source_layout(self) -> bool:
+        """python.is_src_layout; where a pyproject.toml does not say it, a src/ beside that file does."""
+        said = self.bentofile.values["python.is_src_layout"]
+        if said is None:
+            directory = os.path.join(os.path.dirname(self.bentofile.path), "src")
+            self.watch.path(directory)
+            return os.path.isdir(directory)
+        return bool(said)
 
     def source(self, name: str) -> tuple[Tree, Digest]:
         with self._lock:
-            if name not in self._sources:
-                self._sources[name] = self._packed()
-            return self._sources[name]
-
-    def _packed(self) -> tuple[Tree, Digest]:
-        home, cache = os.path.realpath(self.home), os.path.realpath(self.settings.cache)
-        never = [home, *(os.path.join(home, name) for name in ("bentos", "models", "tmp")), cache]
-        memo = self.settings.state("projects", self.origin, "selection.json")
-        packed = pack(self.bentofile, self.context, never, self.index, self.watch, memo)
-        self._paths = packed.paths
-        self.remarks.extend(packed.remarks)
-        return packed.tree, packed.digest
+            return self.packing.tree
 
     def fetch(self, name: str, path: str) -> str:
-        return self._paths[path]
+        return self.packing.source(path)
 
     # the machine
 
@@ -222,12 +207,19 @@ class Project:
                 return self._read
             case "look":
                 return self._look
+            case "link":
+                return self.packing.link
             case "changed":
                 return self._changed
             case "owner":
                 return self.packages.owner
             case "model_info":
                 return lambda tag: self.models.info(Tag.parse(tag))
+            case "model_labels":
+                return lambda name: {
+                    version: self.models.info(Tag(name, version)).get("labels") or {}
+                    for version in self.models.versions(name)
+                }
             case "model_names":
                 return self.models.names
             case "first_built":
@@ -241,7 +233,9 @@ class Project:
         with open(os.path.join(self.roots[root], path), "rb") as file:
             return file.read()
 
-    def _look(self, service: str, aliases: Mapping[str, str], workdir: str) -> Looked:
+    def _look(
+        self, service: str, aliases: Mapping[str, str], workdir: str, args: Mapping[str, Any], also: Sequence[str]
+    ) -> Looked:
         looked = look(
             self.interpreter,
             self.context,
@@ -252,6 +246,8 @@ class Project:
             timeout=self.settings.import_timeout,
             env=self.settings.env,
             workdir=workdir,
+            args=args,
+            also=also,
         )
         self._resolve_anew = False
         found = looked.result.get("hf_revisions") or {}

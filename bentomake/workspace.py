@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from .engine.fresh import cache_directory
 from .errors import UsageError
@@ -29,6 +30,8 @@ class Settings:
     version: str | None = None
     name: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    args: Mapping[str, Any] = field(default_factory=dict)  # template arguments, over those of the bentofile
+    strict: bool = False  # a warning about the project is an error
 
     @property
     def cache(self) -> str:

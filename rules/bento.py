@@ -10,6 +10,7 @@ from bentomake.bento import info as bento_info
 from bentomake.bento.layout import BENTO_YAML, DIGESTS, README, content_digest, digests_file, version_of
 from bentomake.bento.readme import readme as generated_readme
 from bentomake.bento.tag import Tag
+from bentomake.bento.variables import docker_env
 from bentomake.engine.fact import ABSENT
 from bentomake.engine.rule import Context, Produced, rule
 from bentomake.engine.tree import FILE, Entry, merge, under
@@ -44,7 +45,10 @@ _IN_YAML = [
 @rule(
     outputs=["bento/", "bento.json"],
     inputs=["sources", "requirements", "lock", "service", "openapi", "models", "dockerfile"],
-    params=["service", "name", "labels", "description", "envs", "args", "build.version", "build.labels", *_IN_YAML],
+    params=[
+        *("service", "name", "labels", "description", "envs", "args", "python.is_src_layout"),
+        *("build.version", "build.labels", *_IN_YAML),
+    ],
     oracles=["python.version", "bentoml.version", "generation", "source_date_epoch"],
 )
 def bento(ctx: Context) -> Mapping[str, Produced]:
@@ -63,6 +67,7 @@ def bento(ctx: Context) -> Mapping[str, Produced]:
     tree = merge(parts)
 
     params = {name: ctx.param(name) for name in ("envs", "args", *_IN_YAML)}
+    params["docker.env"] = docker_env(ctx) or None  # a dotenv file too: bento.yaml has values, not paths
     params["labels"] = {**(ctx.param("labels") or {}), **(service.get("labels") or {}), **ctx.param("build.labels")}
     facts = {"python": ctx.oracle("python.version"), "bentoml": ctx.oracle("bentoml.version")}
     if service["generation"] == "runner":
@@ -96,20 +101,33 @@ def bento(ctx: Context) -> Mapping[str, Produced]:
 
 
 def _check_packed(ctx: Context, service: dict[str, Any], packed: Mapping[str, Entry]) -> None:
+    source_layout = ctx.param("python.is_src_layout")
     module = service["module_file"]
-    if f"src/{module}" not in packed:
+    if source_layout and service["service"].startswith("src."):
+        name = service["service"].removeprefix("src.")
+        raise BentofileError(
+            f"The service {service['service']} is not found in the Bento: what lies in src/ is packed at the root.",
+            place=ctx.place("service"),
+            hint=f'Write service: "{name}", or python.is_src_layout: false.',
+        )
+    if _packed(module, source_layout) not in packed:
         raise BentofileError(
             f"The service's own module {module} is not packed: `include` or `exclude` leaves it out.",
             place=ctx.place("include"),
             hint=f'Add "/{module}" to `include`, and see that no `exclude` pattern or .bentoignore removes it.',
         )
     for path in service["context_files"]:
-        if f"src/{path}" not in packed:
+        if _packed(path, source_layout) not in packed:
             ctx.warn(
                 f"The service looked at {path}, which is not packed: it will be missing when the Bento is served.",
                 place=ctx.place("include"),
                 hint=f'Add "/{path}" to `include`, and see that no `exclude` pattern or .bentoignore removes it.',
             )
+
+
+def _packed(path: str, source_layout: bool) -> str:
+    """Where a file of the context lies in the Bento."""
+    return f"src/{path.removeprefix('src/')}" if source_layout else f"src/{path}"
 
 
 def _own_readme(ctx: Context, service: dict[str, Any]) -> bytes | None:

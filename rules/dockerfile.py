@@ -1,38 +1,58 @@
-"""The Dockerfile of a Bento, and the scripts that it runs. It knows options only: neither the lock nor the sources."""
+"""The Dockerfile of a Bento, and the files that it uses. It knows options only: neither the lock nor the sources."""
 
 from __future__ import annotations
 
 import os
-import posixpath
 import re
 import shlex
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
+from bentomake.bento import conda, context_file, distros
+from bentomake.bento.info import spec_1
 from bentomake.bento.package_source import Options, refuse_credentials
+from bentomake.bento.variables import docker_env, refers_to_another
 from bentomake.engine.rule import Context, Produced, rule
 from bentomake.engine.tree import Entry
-from bentomake.errors import BentofileError
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
+from bentomake.errors import BentofileError, Several
 
 DOCKERFILE = "env/docker/Dockerfile"
+BUILDKIT = "env/docker/Dockerfile.buildkit"  # the same for engines with BuildKit: caches are kept between builds
+TEMPLATE = "env/docker/Dockerfile.template"
 ENTRYPOINT = "env/docker/entrypoint.sh"
 SETUP_SCRIPT = "env/docker/setup_script"
 INSTALL = "env/python/install.sh"
 VERSION = "env/python/version.txt"
+DOCKER = tuple(
+    f"docker.{name}"
+    for name in (
+        "distro",
+        "python_version",
+        "cuda_version",
+        "env",
+        "system_packages",
+        "setup_script",
+        "base_image",
+        "dockerfile_template",
+    )
+)
+SYSTEMS = ("debian", "alpine", "ubi8", "amazonlinux", "given", "_shadow", "_rpm")
 
 
 @rule(
-    outputs=[DOCKERFILE, ENTRYPOINT, f"({SETUP_SCRIPT})", f"({INSTALL})", f"({VERSION})"],
+    outputs=[
+        DOCKERFILE,
+        BUILDKIT,
+        ENTRYPOINT,
+        f"({conda.FILE})",
+        f"({SETUP_SCRIPT})",
+        f"({INSTALL})",
+        f"({VERSION})",
+        "env/docker/",  # a user's template, and the files that it includes
+    ],
     params=[
-        "docker.distro",
-        "docker.python_version",
-        "docker.env",
-        "docker.system_packages",
-        "docker.setup_script",
-        "docker.base_image",
+        *DOCKER,
+        *conda.OPTIONS,
         "envs",
         "python.index_url",
         "python.no_index",
@@ -40,66 +60,130 @@ VERSION = "env/python/version.txt"
         "python.find_links",
         "python.extra_index_url",
         "python.pip_args",
+        "python.wheels",
     ],
     oracles=["generation", "python.version", "bentoml.version"],
-    templates=["base.j2", "debian.j2", "given.j2", "install.sh.j2", "entrypoint.sh"],
+    templates=["base.j2", "_macros.j2", *(f"{name}.j2" for name in SYSTEMS), "install.sh.j2", "entrypoint.sh"],
 )
 def dockerfile(ctx: Context) -> Mapping[str, Produced]:
-    """A distro is a file DISTRO.j2 beside this one; `given.j2` is for docker.base_image.
+    """A distro is a file DISTRO.j2 beside this one, and an entry of bento/distros.py; `given.j2` is for base_image.
 
-    Generation "runner" installs by install.sh, which bentoml's own `containerize` runs too; "class" by one command.
+    Generation "runner" installs by install.sh, which bentoml's own `containerize` runs too; "class" by one command,
+    and has install.sh only where bento.yaml is of the older form.
     """
-    generation = ctx.oracle("generation")
-    version = ctx.param("docker.python_version") or ctx.oracle("python.version")
-    base_image = _one_word(ctx, "docker.base_image")
+    environment = conda.environment(ctx)
     script = _setup_script(ctx)
-    python_version = ".".join(str(version).split(".")[:2])
-    options = {
-        "base_image": base_image,
-        "python_version": python_version,
-        "system_packages": [] if base_image else _words(ctx, "docker.system_packages"),
-        "env": dict(sorted(_env(ctx), key=lambda pair: pair[0])),  # the order in a mapping is in no key
-        "setup_script": script and ("late" if _needs_sources(ctx, script) else "early"),
-        "pip_words": [*(_index_words(ctx) if generation == "runner" else []), *_pip_args(ctx)],
-    }
+    template = _user_template(ctx)
+    facts = _facts(ctx, environment, script, template)
+    ours = {name: ctx.template(name) for name in dockerfile.templates if name.endswith(".j2")}
+    made: dict[str, Produced] = {ENTRYPOINT: _executable(ctx, "entrypoint", ctx.template("entrypoint.sh").encode())}
+    if template is None:
+        from bentomake.container.rendering import render
+
+        made[DOCKERFILE] = render(ours, facts).text
+        made[BUILDKIT] = render(ours, facts, buildkit=True).text
+    else:
+        made |= template.render(ours, facts)
+    if environment is not None:
+        made[conda.FILE] = environment.data
+    if script is not None:
+        made[SETUP_SCRIPT] = _executable(ctx, "setup_script", script)
+    if ctx.oracle("generation") == "runner" or spec_1(ctx.param):
+        from bentomake.container.rendering import render
+
+        made[INSTALL] = _executable(ctx, "install", render(ours, facts, name="install.sh.j2").text.encode())
+        made[VERSION] = facts["python_version"]  # no newline: bentoml puts it into a command as it is
+    return made
+
+
+def _facts(ctx: Context, environment: conda.Environment | None, script: bytes | None, template: Any) -> dict[str, Any]:
+    """All that the templates are filled with, in JSON types."""
+    generation = ctx.oracle("generation")
+    base_image = _one_word(ctx, "docker.base_image")
+    distro = ctx.param("docker.distro") or "debian"
+    asked = ctx.param("docker.python_version")
+    python = ".".join(str(asked or ctx.oracle("python.version")).split(".")[:2])
+    cuda = None if base_image else ctx.param("docker.cuda_version")
+    if not base_image:
+        _refuse_unsupported(ctx, distro, python, cuda, environment is not None)
+    cuda = distros.cuda_version(cuda, generation) if cuda else None
+    env = _env(ctx)
     if base_image and ctx.param("docker.system_packages"):
         ctx.warn(
             "docker.system_packages are not installed: docker.base_image comes as it is.",
             place=ctx.place("docker.system_packages"),
         )
-    known = {
-        "options": options,
+    if environment is not None and environment.python not in (None, python):
+        ctx.warn(
+            f"conda's environment has Python {environment.python}, the requirements are for Python {python}.",
+            place=ctx.place("conda"),
+            hint=f'Write docker.python_version: "{environment.python}"',
+        )
+    return {
         "generation": generation,
-        "bento__distro": "given" if base_image else ctx.param("docker.distro") or "debian",
         "bentoml_version": ctx.oracle("bentoml.version"),
+        "distro": "given" if base_image else distro,
+        "image": base_image or distros.image(distro, python, cuda, environment is not None),
+        "python_version": python,
+        "conda": _conda(environment, distro, base_image or cuda, template),
+        "system_packages": [] if base_image else _words(ctx, "docker.system_packages"),
+        "env": dict(sorted(env.items())),  # the order in a mapping is in no key
+        "setup_script": script and ("late" if _needs_sources(ctx, script) else "early"),
+        "pip_words": [*(_index_words(ctx) if generation == "runner" else []), *_pip_args(ctx)],
+        "feature_words": [] if generation == "runner" else [*_index_words(ctx), *_pip_args(ctx)],
+        "docker": {
+            **{name.partition(".")[2]: ctx.param(name) for name in DOCKER},
+            "distro": None if base_image else distro,
+            "python_version": asked if base_image else python,
+            "cuda_version": cuda,
+            "env": docker_env(ctx) or None,
+            "system_packages": ctx.param("docker.system_packages") or None,
+        },
     }
-    jinja = _jinja(ctx)
-    made: dict[str, Produced] = {
-        DOCKERFILE: jinja.get_template("base.j2").render(known),
-        ENTRYPOINT: _executable(ctx, "entrypoint", ctx.template("entrypoint.sh").encode()),
+
+
+def _refuse_unsupported(ctx: Context, distro: str, python: str, cuda: str | None, with_conda: bool) -> None:
+    lacks = distros.support(distro, python, cuda, with_conda, ctx.oracle("generation"))
+    errors = []
+    for lack in lacks:
+        option, hint = lack.option, lack.hint
+        if option == "docker.python_version" and not ctx.param(option):
+            option, hint = (
+                "docker.distro",
+                f"{hint} The service's own Python is used unless docker.python_version is set.",
+            )
+        errors.append(BentofileError(lack.message, place=ctx.place(option), hint=hint))
+    if errors:
+        raise errors[0] if len(errors) == 1 else Several([*errors])
+
+
+def _conda(
+    environment: conda.Environment | None, distro: str, other_image: str | None, template: Any
+) -> dict[str, Any] | None:
+    """`installed`: the Dockerfile installs the packages; `copy_from`: it first fetches conda from another image.
+
+    A template that calls setup_conda for an image without conda brings conda itself.
+    """
+    if environment is None:
+        return None
+    installed = not (other_image and template is not None and template.mentions("setup_conda"))
+    known = distros.DISTROS[distro].conda
+    fetched = installed and other_image is not None and other_image in distros.CUDA
+    return {
+        "python": environment.python,
+        "channels": environment.channels,
+        "installed": installed,
+        "copy_from": known if fetched else None,
     }
-    if script is not None:
-        made[SETUP_SCRIPT] = _executable(ctx, "setup_script", script)
-    if generation == "runner":
-        made[INSTALL] = _executable(ctx, "install", jinja.get_template("install.sh.j2").render(known).encode())
-        made[VERSION] = python_version  # no newline: bentoml puts it into a command as it is
-    return made
 
 
-def _jinja(ctx: Context) -> Environment:
-    from jinja2 import DictLoader, StrictUndefined
-    from jinja2.sandbox import SandboxedEnvironment
+def _user_template(ctx: Context) -> Any:
+    path = ctx.param("docker.dockerfile_template")
+    if not path:
+        return None
+    from bentomake.container.user_template import UsersOwn
 
-    jinja = SandboxedEnvironment(
-        loader=DictLoader({name: ctx.template(name) for name in dockerfile.templates if name.endswith(".j2")}),
-        autoescape=False,  # no HTML: the two filters quote
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        undefined=StrictUndefined,
-    )
-    jinja.filters.update(env_value=env_value, shell_word=shlex.quote)
-    return jinja
+    return UsersOwn(ctx, path, taken=(DOCKERFILE, BUILDKIT, ENTRYPOINT, SETUP_SCRIPT), main=TEMPLATE)
 
 
 def _executable(ctx: Context, name: str, data: bytes) -> Entry:
@@ -107,15 +191,6 @@ def _executable(ctx: Context, name: str, data: bytes) -> Entry:
     with open(path, "wb") as file:
         file.write(data)
     return ctx.put_file(path, 0o755)
-
-
-def env_value(value: str, name: str = "") -> str:
-    """A value as the ENV instruction wants it: all of it literal, but a reference to `name` itself (PATH=/x:$PATH)."""
-    quoted = re.sub(r'([\\"$])', r"\\\1", value)
-    if name:
-        itself = re.escape(name)
-        quoted = re.sub(rf"\\(\$(?:\{{{itself}\}}|{itself}(?!\w)))", r"\1", quoted)
-    return f'"{quoted}"'
 
 
 def _line(ctx: Context, name: str, value: object) -> str:
@@ -162,81 +237,28 @@ def _pip_args(ctx: Context) -> list[str]:
     return words
 
 
-def _env(ctx: Context) -> Iterator[tuple[str, str]]:
-    declared = ctx.param("docker.env") or {}
-    if isinstance(declared, Mapping):
-        pairs = [(str(name), "" if value is None else str(value)) for name, value in declared.items()]
-    elif isinstance(declared, str):
-        pairs = list(_dotenv(ctx, declared))
-    else:
-        pairs = [_assignment(ctx, str(item)) for item in declared]
-    later = {"value": "", "stage": "all"}
-    given: list[dict[str, Any]] = [{**later, **env} for env in ctx.param("envs") or []]
-    # A variable without a value is for whoever runs the image; one of the stage `build` is a secret of its building.
-    pairs += [(env["name"], str(env["value"])) for env in given if env["value"] and env["stage"] != "build"]
-    for name, value in pairs:
-        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*", name):
-            raise BentofileError(
-                f"{name!r} cannot name an environment variable.", place=ctx.place(f"docker.env.{name}")
-            )
-        if any(other.strip("${}") != name for other in re.findall(r"\$\{[A-Za-z_]\w*\}|\$[A-Z_][A-Z0-9_]*\b", value)):
+def _env(ctx: Context) -> dict[str, str]:
+    """docker.env, and what `envs` gives the image: name → value."""
+    found = docker_env(ctx)
+    for env in ctx.param("envs") or []:
+        # A variable without a value is for whoever runs the image; the stage `build` is for secrets of its building.
+        if env.get("value") and env.get("stage") != "build":
+            found[env["name"]] = _line(ctx, "envs", env["value"])
+    for name, value in found.items():
+        if refers_to_another(name, value):
             ctx.warn(
-                f"A $NAME in the value of {name} is taken literally: only $"
-                f"{name} itself would mean something, its value in the base image.",
+                f"A $NAME in the value of {name} is taken literally: only ${name} itself would mean something, its "
+                "value in the base image.",
                 place=ctx.place(f"docker.env.{name}"),
             )
-        yield name, _line(ctx, f"docker.env.{name}", value)
-
-
-def _assignment(ctx: Context, item: str) -> tuple[str, str]:
-    name, equals, value = item.partition("=")
-    if not equals:
-        raise BentofileError(
-            f"docker.env has {item!r}, which is not NAME=VALUE.", place=ctx.place("docker.env"), hint=f"{name}=value"
-        )
-    return name.strip(), value
-
-
-def _dotenv(ctx: Context, path: str) -> Iterator[tuple[str, str]]:
-    data = _context_file(ctx, "docker.env", path)
-    for number, line in enumerate(data.decode("utf-8-sig", "replace").splitlines(), 1):
-        stripped = line.strip().removeprefix("export ").strip()
-        if not stripped or stripped.startswith("#"):
-            continue
-        name, equals, value = (part.strip() for part in stripped.partition("="))
-        if not equals:
-            raise BentofileError(f"Line {number} is not NAME=VALUE.", place=f"{path}:{number}")
-        if quoted := re.match(r"""'([^']*)'\s*(?:#.*)?$|"((?:[^"\\]|\\.)*)"\s*(?:#.*)?$""", value):
-            value = quoted[1] if quoted[2] is None else re.sub(r'\\([\\"$])', r"\1", quoted[2])
-        else:
-            value = re.sub(r"(^|\s+)#.*$", "", value)
-        yield name, value
-
-
-def _context_file(ctx: Context, name: str, path: str) -> bytes:
-    """The bytes of a file that a parameter names, relative to the context; another version of it is another key."""
-    normal = posixpath.normpath(path)
-    if normal.startswith(("/", "../", "~")) or normal in (".", ".."):
-        raise BentofileError(
-            f"{name} names {path}, which is not a file inside the build context.",
-            place=ctx.place(name),
-            hint="Put the file into the context and name it relative to that.",
-        )
-    if ctx.discover("file", f"ctx/{normal}").digest == "absent":
-        raise BentofileError(f"{name} names {path}, which does not exist.", place=ctx.place(name))
-    try:
-        data = ctx.host("read")(f"ctx/{normal}")
-    except OSError as error:
-        raise BentofileError(f"{name} names {path}: {error.strerror}.", place=ctx.place(name)) from error
-    assert isinstance(data, bytes)
-    return data
+    return found
 
 
 def _setup_script(ctx: Context) -> bytes | None:
     path = ctx.param("docker.setup_script")
     if not path:
         return None
-    script = _context_file(ctx, "docker.setup_script", path)
+    script = context_file.read(ctx, "docker.setup_script", path)
     first = script.partition(b"\n")[0]
     if not first.startswith(b"#!"):
         ctx.warn(

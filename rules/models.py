@@ -16,11 +16,14 @@ def models(ctx: Context) -> Mapping[str, Produced]:
     """List every model of the Bento with its exact tag and its digest."""
     found = json.loads(ctx.input("service").text("service.json"))
     wanted: dict[str, dict[str, Any]] = {}
-    for index, spec in enumerate(ctx.param("models") or []):
-        tag = _resolve(ctx, spec["tag"], ctx.place(f"models[{index}]"))
-        model = wanted.setdefault(tag, {"registry": "bentoml"})
-        if spec.get("alias"):
-            model["alias"] = spec["alias"]
+    for spec in declared(ctx):
+        model = wanted.setdefault(spec["tag"], {"registry": "bentoml"})
+        if spec.get("alias") and model.setdefault("alias", spec["alias"]) != spec["alias"]:
+            raise StepError(
+                f"The model {spec['tag']} has two aliases, {model['alias']} and {spec['alias']}.",
+                place=ctx.place("models"),
+                hint="A Bento holds one alias of each model: remove one.",
+            )
     for spec in found["models"]:
         if spec.get("registry", "bentoml") == "bentoml":
             wanted.setdefault(_resolve(ctx, spec["tag"], None), {"registry": "bentoml"})
@@ -35,6 +38,35 @@ def models(ctx: Context) -> Mapping[str, Produced]:
             model |= {"digest": fact.digest, "module": info.get("module") or "", "creation_time": info["creation_time"]}
         listed.append({"tag": tag, **model})
     return {"models.json": json.dumps(listed, indent=1, sort_keys=True) + "\n"}
+
+
+def declared(ctx: Context) -> list[dict[str, Any]]:
+    """The models of the bentofile, each with the exact tag that it means now."""
+    listed = []
+    for index, spec in enumerate(ctx.param("models") or []):
+        place = ctx.place(f"models[{index}]")
+        tag = chosen(ctx, spec, place) if spec.get("filter") else _resolve(ctx, spec["tag"], place)
+        listed.append({**spec, "tag": tag})
+    return listed
+
+
+def chosen(ctx: Context, spec: Mapping[str, Any], place: str | None) -> str:
+    """The tag of the newest model that a declared one's filter leaves."""
+    fact = ctx.discover("model_query", f"{spec['tag']} {spec['filter']}")
+    if fact.digest != ABSENT.digest:
+        return fact.digest
+    _resolve(ctx, spec["tag"], place)  # is there any?
+    name = spec["tag"].partition(":")[0]
+    there = [f"{name}:{version} has {_said(labels)}" for version, labels in ctx.host("model_labels")(name).items()]
+    raise StepError(
+        f"No model {spec['tag']} of the model store fits the filter `{spec['filter']}`.",
+        place=place,
+        hint="; ".join(there) + ".",
+    )
+
+
+def _said(labels: Mapping[str, Any]) -> str:
+    return ", ".join(f"label:{key}={value}" for key, value in sorted(labels.items())) or "no labels"
 
 
 def _resolve(ctx: Context, tag: str, place: str | None) -> str:

@@ -25,7 +25,7 @@ def requirements(ctx: Context) -> Mapping[str, Produced]:
     """
     given = _given(ctx)
     options = Options.of(ctx.param, ctx.place)
-    _remark(ctx, given, options)
+    _refuse_paths(given)
     head, tail = given.options.lines(), []
     if ctx.oracle("generation") == "class":
         head = options.over(given.options).lines()
@@ -55,16 +55,9 @@ def _given(ctx: Context) -> pins.Requirements:
         return data
 
     file, packages = ctx.param("python.requirements_txt"), ctx.param("python.packages") or []
-    at, packages_at = ctx.place("python.requirements_txt"), ctx.place("python.packages")
     if not file:
-        return pins.read(lines=packages, place=packages_at, reader=reader)
-    if packages:
-        ctx.warn(
-            f"python.requirements_txt ({at}) wins over python.packages ({packages_at}).",
-            place=packages_at,
-            hint="Remove one of the two.",
-        )
-    return pins.read([(file, at)], reader=reader)
+        return pins.read(lines=packages, place=ctx.place("python.packages"), reader=reader)
+    return pins.read([(file, ctx.place("python.requirements_txt"))], reader=reader)
 
 
 def _released(ctx: Context) -> str | None:
@@ -79,27 +72,11 @@ def _released(ctx: Context) -> str | None:
     return released
 
 
-def _remark(ctx: Context, given: pins.Requirements, options: Options) -> None:
+def _refuse_paths(given: pins.Requirements) -> None:
     for line in given.lines:
-        if line.path is None:
-            continue
-        if line.path.startswith(("/", "~")) or "file:" in line.path.lower():
+        if line.path is not None and (line.path.startswith(("/", "~")) or "file:" in line.path.lower()):
             raise BentofileError(
                 f"{line.path} is a path of this machine; it means nothing where the image is built.",
                 place=line.place,
                 hint="Name a package of the index, or a URL.",
             )
-        ctx.warn(
-            f"{line.path} is a local file, which will not be where the image is built.",
-            place=line.place,
-            hint="Name a package of the index, or a URL.",
-        )
-    for link in options.find_links:
-        if "://" not in link:
-            ctx.warn(
-                f"{link} is a local directory, which will not be where the image is built.",
-                place=ctx.place("python.find_links"),
-                hint="Use the URL of a page with links.",
-            )
-    if options.no_index and (options.index_url or options.extra_index_url):
-        ctx.warn("python.no_index is set, so the package indexes are not used.", place=ctx.place("python.no_index"))

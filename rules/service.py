@@ -10,6 +10,8 @@ from bentomake.engine.fact import ABSENT
 from bentomake.engine.rule import Context, Produced, rule
 from bentomake.errors import BentomakeError, StepError
 
+from .models import chosen
+
 _KEPT = (
     "generation",
     "service",
@@ -27,15 +29,20 @@ _KEPT = (
 
 @rule(
     outputs=["service.json", "openapi.yaml", "(schema.json)"],
-    params=["service", "models.aliases"],
+    params=["service", "models.aliases", "args", "python.is_src_layout"],
     oracles=["python.version", "bentoml.version"],
 )
 def service(ctx: Context) -> Mapping[str, Produced]:
     """Import the service and describe it: name, APIs, schema, runners, models, OpenAPI."""
     name = ctx.param("service")
+    aliases = {
+        spec["alias"]: chosen(ctx, spec, ctx.place("models")) if spec.get("filter") else spec["tag"]
+        for spec in ctx.param("models.aliases")
+    }
     ctx.progress(0, 0, f"imports {name}")
+    source_layout = bool(ctx.param("python.is_src_layout"))
     try:
-        looked = ctx.host("look")(name, ctx.param("models.aliases"), ctx.workdir)
+        looked = ctx.host("look")(name, aliases, ctx.workdir, ctx.param("args"), ["src"] if source_layout else [])
     except BentomakeError as error:
         error.place = error.place or ctx.place("service")
         raise
@@ -64,7 +71,7 @@ def service(ctx: Context) -> Mapping[str, Produced]:
     result = {key: found[key] for key in _KEPT if key in found}
     result["models"] = _models(found)
     result["context_files"] = files
-    result["module_file"] = _module_file(found["service"], files)
+    result["module_file"] = _module_file(found["service"], files, "src/" if source_layout else "")
     made: dict[str, Produced] = {
         "service.json": json.dumps(result, indent=1, ensure_ascii=False) + "\n",
         "openapi.yaml": found["openapi_yaml"],
@@ -86,10 +93,10 @@ def _models(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [listed[tag] for tag in sorted(listed)]
 
 
-def _module_file(service: str, files: list[str]) -> str:
-    """The file of `package.module:attribute`, relative to the context."""
+def _module_file(service: str, files: list[str], also: str) -> str:
+    """The file of `package.module:attribute`, relative to the context; it may lie in the directory `also`."""
     stem = service.partition(":")[0].replace(".", "/")
-    for path in (f"{stem}.py", f"{stem}/__init__.py"):
+    for path in (f"{stem}.py", f"{stem}/__init__.py", f"{also}{stem}.py", f"{also}{stem}/__init__.py"):
         if path in files:
             return path
     return f"{stem}.py"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 from bentomake.engine.content_store import Changed
@@ -21,7 +22,7 @@ def sources(ctx: Context) -> Mapping[str, Produced]:
         try:
             if entry.mode != LINK:
                 ctx.keep_file(files.path(path), entry)
-            elif ctx.keep_bytes(files.read(path)).digest != entry.digest:
+            elif ctx.keep_bytes(os.fsencode(ctx.host("link")(path))).digest != entry.digest:
                 raise Changed(path)
         except Changed:
             raise StepError(f"{path} changed while it was packed.", hint="Build again.") from None

@@ -1,4 +1,4 @@
-"""The bentofile: found, read, checked as a whole; every option under its dotted name, and where it stands."""
+"""The bentofile, or the table of pyproject.toml: found, read, judged; each option under its dotted name."""
 
 from __future__ import annotations
 
@@ -68,51 +68,57 @@ def find(directory: str, cwd: str) -> str:
         raise UsageError(
             f"{where} {what}.", hint="Name a directory with a bentofile.yaml, or a bentofile with -f FILE."
         )
+    from . import pyproject
+
+    if pyproject.configured(path := os.path.join(where, pyproject.NAME)):
+        return path
     hint = f"Write one, at least {MINIMAL}, or name another with -f FILE."
-    if _configured(os.path.join(where, "pyproject.toml")):
-        hint = "The table [tool.bentoml.build] of pyproject.toml is not read yet: write its options to bentofile.yaml."
     raise UsageError(f"There is no bentofile.yaml in {where}.", hint=hint)
-
-
-def _configured(pyproject: str) -> bool:
-    try:
-        with open(pyproject, "rb") as file:
-            return b"[tool.bentoml.build" in file.read()
-    except OSError:
-        return False
 
 
 def load(path: str, cwd: str) -> Bentofile:
     """Read and check a bentofile; BentofileError for one mistake, Several for more, in the order of their lines."""
     path = os.path.normpath(os.path.join(cwd, path))
     shown = _shown(path, cwd)
-    from . import groups, yaml_place
+    from . import groups, judgement, pyproject, yaml_place
 
-    root, problems = yaml_place.read(_bytes(path, shown), shown)
+    data, table = _bytes(path, shown), None
+    problems: list[tuple[int, BentofileError]] = []
+    root: yaml_place.Node | None
+    if os.path.basename(path) == pyproject.NAME:
+        table = pyproject.read(data, shown)
+        root = pyproject.adopt(table, shown)
+    else:
+        root, problems = yaml_place.read(data, shown)
     if root is None or root.value is None:
         _refuse(shown, "The bentofile is empty.", f"Write at least: {MINIMAL}")
     if not isinstance(root.value, dict):
-        _raise(problems)
+        raise_all(problems)
         what, hint = "a single value", f"Write at least: {MINIMAL}"
         if isinstance(root.value, list):
             what, hint = "a list", "Remove the dashes before the options."
         elif ":" in str(root.value):
             hint = "A space belongs after each colon: `name: value`."
         _refuse(f"{shown}:{root.line}", f"The bentofile is {what}; it must be options, `name: value`.", hint)
-    reading = Reading(shown)
+    reading = Reading(shown, "YAML" if table is None else "TOML")
     reading.errors += problems
     values = groups.section(reading, "", "", root)
     for name in SECTIONS:
         values |= _section(reading, name, root)
-    _together(reading, values)
-    _raise(reading.errors)
+    if table is not None:
+        pyproject.add_dependencies(reading, values, table)
+        if "python.is_src_layout" not in reading.lines:
+            values["python.is_src_layout"] = None  # whether there is a src/ beside it says so
+    judgement.together(reading, values)
+    raise_all(reading.all_errors())
     if os.path.basename(path) == OTHER_NAME:
         reading.remark(0, f"{OTHER_NAME} is read; bentoml itself looks for {NAME} only.", f"Rename it to {NAME}.")
     remarks = tuple(remark for _, remark in sorted(reading.remarks, key=lambda found: found[0]))
     return Bentofile(path, shown, values, reading.lines, remarks)
 
 
-def _raise(found: list[tuple[int, BentofileError]]) -> None:
+def raise_all(found: list[tuple[int, BentofileError]]) -> None:
+    """Raise what was found, in the order of its lines; nothing if that is nothing."""
     errors = [error for _, error in sorted(found, key=lambda pair: pair[0])]
     if errors:
         raise errors[0] if len(errors) == 1 else Several([*errors])
@@ -129,31 +135,6 @@ def _section(reading: Reading, name: str, root: Any) -> dict[str, Any]:
     if any(f"{name}.{key}" in reading.lines and value for key, value in found.items()):
         reading.not_yet(name, True)
     return {f"{name}.{key}": value for key, value in found.items()}
-
-
-def _together(reading: Reading, values: dict[str, Any]) -> None:
-    """Defaults and remarks that depend on more than one option."""
-    image = values["docker.base_image"]
-    if image is None:
-        values["docker.distro"] = values["docker.distro"] or "debian"
-    else:
-        for name in ("docker.distro", "docker.python_version", "docker.cuda_version", "docker.system_packages"):
-            _ignored(reading, values, name, "has no effect: docker.base_image is set")
-    if values["python.requirements_txt"]:
-        _ignored(reading, values, "python.packages", "has no effect: python.requirements_txt is set")
-    if values["python.no_index"]:
-        for name in ("python.index_url", "python.extra_index_url"):
-            _ignored(reading, values, name, "is not used where packages are installed: python.no_index is set")
-    if values["python.lock_packages"] is None:
-        if values["python.pack_git_packages"] is False:
-            values["python.lock_packages"] = False
-        elif not values["python.requirements_txt"]:
-            values["python.lock_packages"] = True
-
-
-def _ignored(reading: Reading, values: dict[str, Any], name: str, why: str) -> None:
-    if values[name]:
-        reading.remark(reading.lines[name], f"{name} {why}.", "Remove one of them.")
 
 
 def _shown(path: str, cwd: str) -> str:

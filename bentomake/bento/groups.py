@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from . import kinds
+from . import kinds, paths
 from .reading import Reading, described, quoted
 from .schema import FIELDS, SECTIONS, Field
 from .yaml_place import BAD, Node, Pair
@@ -87,7 +87,10 @@ def env(reading: Reading, field: Field, dotted: str, node: Node) -> str | dict[s
         if equals:
             hint = f"Write env: {{{name}: {quoted(value)}}}; a string is the path of a dotenv file."
             reading.error(node.line, f"{dotted} is one string that looks like a variable.", hint)
-        return node.value
+            return node.value
+        if not node.value.strip():
+            return {}
+        return paths.dotenv(reading, dotted, node)
     if isinstance(node.value, list):
         found = {}
         for line, item in kinds.texts(reading, field, dotted, node):
@@ -208,6 +211,12 @@ READERS: dict[str, Reader] = {
     "patterns": kinds.patterns,
     "version": kinds.version,
     "python": kinds.python,
+    "cuda": kinds.cuda,
+    "query": kinds.query,
+    "path": paths.a_path,
+    "parent path": paths.parent_path,
+    "paths": paths.some_paths,
+    "description": paths.description,
     "labels": labels,
     "env": env,
     "models": models,

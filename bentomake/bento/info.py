@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Callable
 from typing import Any
+
+from .distros import cuda_version, image, install_commands
 
 _DOCKER = (
     "distro",
@@ -27,9 +31,12 @@ _PYTHON = (
     "wheels",
 )
 _CONDA = ("environment_yml", "channels", "dependencies", "pip")
-_APT = (
-    "apt-get update && apt-get install -q -y --no-install-recommends --allow-remove-essential "
-    "ca-certificates gnupg2 bash build-essential git"
+# What bento.yaml's newer form cannot say: bentoml 1.4 then writes the older one, and installs by env/python/install.sh.
+_ONLY_SPEC_1 = (
+    *(f"conda.{key}" for key in _CONDA),
+    "docker.cuda_version",
+    "docker.dockerfile_template",
+    "python.wheels",
 )
 
 
@@ -55,6 +62,11 @@ def _models(models: list[dict[str, Any]], creation_time: str | None) -> list[dic
     return listed
 
 
+def spec_1(param: Callable[[str], Any]) -> bool:
+    """Whether a class service's bento.yaml is of the older form; `param` gives an option by its name."""
+    return any(param(name) for name in _ONLY_SPEC_1)
+
+
 def runner_info(
     params: dict[str, Any], service: dict[str, Any], models: list[dict[str, Any]], facts: dict[str, str]
 ) -> dict[str, Any]:
@@ -62,12 +74,6 @@ def runner_info(
 
     `facts` holds `python` (X.Y) and `bentoml` (its version).
     """
-    docker = _section(params, "docker", _DOCKER)
-    if docker["base_image"] is None:
-        docker["distro"] = docker["distro"] or "debian"
-        docker["python_version"] = docker["python_version"] or facts["python"]
-    python = _section(params, "python", _PYTHON)
-    python["lock_packages"] = params.get("python.lock_packages") is not False
     return {
         "service": service["service"],
         "bentoml_version": facts["bentoml"],
@@ -75,10 +81,23 @@ def runner_info(
         "models": _models(models, None),
         "runners": service["runners"],
         "apis": service["apis"],
-        "docker": docker,
-        "python": python,
-        "conda": _section(params, "conda", _CONDA),
+        **_sections(params, facts, "runner"),
     }
+
+
+def _sections(params: dict[str, Any], facts: dict[str, str], generation: str) -> dict[str, Any]:
+    """docker, python and conda, with their defaults: bentoml renders its own Dockerfile from them."""
+    docker = _section(params, "docker", _DOCKER)
+    docker["cuda_version"] = cuda_version(docker["cuda_version"], generation) if docker["cuda_version"] else None
+    if docker["base_image"] is None:
+        docker["distro"] = docker["distro"] or "debian"
+        docker["python_version"] = docker["python_version"] or facts["python"]
+    python = _section(params, "python", _PYTHON)
+    python["lock_packages"] = params.get("python.lock_packages") is not False
+    conda = _section(params, "conda", _CONDA)
+    if (conda["dependencies"] or conda["pip"]) and not conda["environment_yml"]:
+        conda["channels"] = conda["channels"] or ["conda-forge"]
+    return {"docker": docker, "python": python, "conda": conda}
 
 
 def class_info(
@@ -88,17 +107,11 @@ def class_info(
     facts: dict[str, str],
     requirements: str,
 ) -> dict[str, Any]:
-    """The part of a spec-2 bento.yaml that the content decides (reference: BentoML 1.4, BentoInfoV2).
+    """The part of a class service's bento.yaml that the content decides (reference: BentoML 1.4, BentoInfoV2).
 
-    `requirements` is the text of env/python/requirements.txt.
+    `requirements` is the text of env/python/requirements.txt. Without `spec: 2` where only the older form will do.
     """
-    version = params["docker.python_version"] or facts["python"]
-    commands = [] if params["docker.base_image"] else [_APT]
-    packages = params.get("docker.system_packages")
-    if packages:
-        commands.append("apt-get install -q -y --no-install-recommends " + " ".join(packages))
-    script = "./env/docker/setup_script"
-    return {
+    head = {
         "service": service["service"],
         "bentoml_version": facts["bentoml"],
         "labels": params["labels"],
@@ -108,9 +121,25 @@ def class_info(
         "envs": environment(params, service),
         "schema": service["schema"],
         "args": params.get("args") or {},
+    }
+    if spec_1(params.get):
+        sections = _sections(params, facts, "class")
+        head["envs"] = environment({**params, "docker.env": None}, service)  # the docker section has its own
+        given = {env["name"]: env["value"] for env in head["envs"] if env["value"] and env["stage"] != "build"}
+        sections["docker"]["env"] = {**given, **(sections["docker"]["env"] or {})} or None
+        return {**head, "spec": 1, "runners": [], "apis": [], **sections}
+    version = params["docker.python_version"] or facts["python"]
+    distro = params["docker.distro"] or "debian"
+    packages = " ".join(
+        shlex.quote(word) for item in params.get("docker.system_packages") or () for word in item.split()
+    )
+    commands = [] if params["docker.base_image"] else install_commands(distro, version, packages)
+    script = "./env/docker/setup_script"
+    return {
+        **head,
         "spec": 2,
         "image": {
-            "base_image": params["docker.base_image"] or f"python:{version}-slim",
+            "base_image": params["docker.base_image"] or image(distro, version),
             "python_version": version,
             "commands": commands,
             "python_requirements": requirements,

@@ -6,12 +6,13 @@ import posixpath
 import re
 
 from ..errors import UsageError
-from . import tag
+from . import distros, model_query, tag
 from .reading import Reading, described, quoted
 from .schema import OLDEST_PYTHON, Field
 from .yaml_place import BAD, Node, Pair
 
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+VARIABLE = "[A-Za-z_][A-Za-z0-9_.-]*"
+_VARIABLE = re.compile(VARIABLE)
 _PYTHON = re.compile(r"(\d)\.(\d{1,2})(\.\w+)?")
 
 
@@ -190,7 +191,7 @@ def version(reading: Reading, field: Field, dotted: str, node: Node) -> str | No
         reading.wrong_kind(dotted, "a version", node, f"Write {field.key}: {example(field)}")
         return None
     if node.text is not None and node.text != str(value):
-        message = f"{dotted}: {node.text} without quotes is the number {value} to YAML."
+        message = f"{dotted}: {node.text} without quotes is the number {value} to {reading.grammar}."
         reading.error(node.line, message, f"Quote it: {field.key}: {quoted(node.text)}")
         return None
     return str(value)
@@ -210,7 +211,27 @@ def python(reading: Reading, field: Field, dotted: str, node: Node) -> str | Non
         oldest = ".".join(map(str, OLDEST_PYTHON))
         hint = f"It needs {oldest} or newer." + (f' Did you mean "{short}0"?' if short == "3.1" else "")
         reading.error(node.line, f"{dotted}: BentoML does not run on Python {short}.", hint)
-    elif match[3]:
+        return None
+    if match[3]:
         message = f"{dotted}: the image gets the newest Python {short}, not exactly {value}."
         reading.remark(node.line, message, f'Write "{short}", or use docker.base_image for an exact version.')
     return short
+
+
+def cuda(reading: Reading, field: Field, dotted: str, node: Node) -> str | None:
+    value = version(reading, field, dotted, node)
+    if value is None or distros.cuda_version(value):
+        return value
+    hint = f"There are {', '.join(distros.CUDA)}; `11.8`, `12` or `default` will do."
+    reading.error(node.line, f"{dotted}: there is no image with CUDA {value}.", hint)
+    return None
+
+
+def query(reading: Reading, field: Field, dotted: str, node: Node) -> str | None:
+    value = string(reading, field, dotted, node)
+    if value and value.strip():
+        try:
+            model_query.parse(value)
+        except UsageError as error:
+            reading.error(node.line, f"{dotted}: {error.message}", error.hint or "")
+    return value

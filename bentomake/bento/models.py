@@ -9,6 +9,7 @@ from typing import Any
 from ..engine.digest import Digest, of_bytes
 from ..engine.tree import EXECUTABLE, FILE, Entry, dump
 from ..errors import StepError
+from . import model_query
 from .layout import LATEST
 from .tag import Tag
 
@@ -59,6 +60,20 @@ class ModelStore:
             return tag
         matches = [version for version in versions if version.startswith(tag.version)]
         return Tag(tag.name, matches[0]) if len(matches) == 1 else None
+
+    def select(self, tag: Tag, query: model_query.Query) -> Tag | None:
+        """The newest model of a tag's name whose labels fit; a tag with a version of its own must fit itself."""
+        if tag.version not in (None, LATEST):
+            one = self.resolve(tag)
+            candidates = [one] if one is not None else []
+        else:
+            candidates = [Tag(tag.name, version) for version in self.versions(tag.name)]
+        fitting = []
+        for candidate in candidates:
+            info = self.info(candidate)
+            if model_query.matches(query, info.get("labels")):
+                fitting.append((str(info.get("creation_time")), candidate))
+        return max(fitting)[1] if fitting else None
 
     def files(self, tag: Tag) -> list[str]:
         """The paths of a model's files, relative to its directory, sorted."""

@@ -11,6 +11,7 @@ from ..errors import BentofileError
 from . import schema
 from .yaml_place import Node
 
+MOST = 100  # mistakes, and remarks, that are told one by one
 _INDEX = re.compile(r"\[\d+\]")
 
 
@@ -26,18 +27,35 @@ class Remark:
 class Reading:
     """Collects lines, remarks and errors under dotted names; `shown` is how messages name the file."""
 
-    def __init__(self, shown: str):
+    def __init__(self, shown: str, grammar: str = "YAML"):
         self.shown = shown
+        self.grammar = grammar
         self.lines: dict[str, int] = {}
         self.errors: list[tuple[int, BentofileError]] = []
         self.remarks: list[tuple[int, Remark]] = []
         self.suggested: set[str] = set()
+        self.more = 0
 
     def error(self, line: int, message: str, hint: str) -> None:
+        if len(self.errors) >= MOST:
+            self.more += 1
+            return
         place = f"{self.shown}:{line}" if line else self.shown
         self.errors.append((line, BentofileError(message, place=place, hint=hint)))
 
+    def all_errors(self) -> list[tuple[int, BentofileError]]:
+        """The errors, and last how many more there are than were kept."""
+        if not self.more:
+            return self.errors
+        hint = "Mend these first."
+        return [
+            *self.errors,
+            (1 << 60, BentofileError(f"There are {self.more} more mistakes.", place=self.shown, hint=hint)),
+        ]
+
     def remark(self, line: int, message: str, hint: str) -> None:
+        if len(self.remarks) >= MOST:
+            return
         self.remarks.append((line, Remark(message, f"{self.shown}:{line}" if line else self.shown, hint)))
 
     def wrong_kind(self, name: str, wanted: str, node: Node, hint: str) -> None:
@@ -60,12 +78,17 @@ class Reading:
         """An error for a key that no option has, with the one that was perhaps meant."""
         import difflib
 
+        if len(self.errors) >= MOST:
+            self.more += 1
+            return
         general = _INDEX.sub("[]", section)
         allowed = schema.keys(general)
         dotted = f"{section}.{key}" if section else key
         close = difflib.get_close_matches(key.lower(), allowed, n=1)
         elsewhere = [field.name for field in schema.FIELDS if field.key == key and "[]" not in field.name]
-        if close:
+        if not section and key in schema.ELSEWHERE:
+            hint = schema.ELSEWHERE[key]
+        elif close:
             meant = f"{section}.{close[0]}" if section else close[0]
             self.suggested.add(meant)
             hint = f"Did you mean {meant}?"

@@ -34,13 +34,13 @@ class Field:
 FIELDS: tuple[Field, ...] = (
     Field("service", "string", "the service to pack: `module:attribute`", required=True, example='"service:svc"'),
     Field("name", "name", "the Bento's name; the service's own if unset", example='"iris_classifier"'),
-    Field("description", "string", "Markdown for the Bento's README, or `file: PATH`", example='"What it does."'),
+    Field("description", "description", "Markdown for the Bento's README, or `file: PATH`", example='"What it does."'),
     Field("labels", "labels", "names and values that go with the Bento", {}, example="{owner: me}"),
     Field("include", "patterns", "what to pack, in the patterns of .gitignore", ["*"], example='["*.py"]'),
     Field("exclude", "patterns", "what not to pack, after `include`", [], example='["tests/"]'),
     Field("models", "models", "models to pack; the service's own if unset", [], example='["iris_clf:latest"]'),
     Field("models[].tag", "tag", "the model: `name:version`", required=True, example='"iris_clf:latest"'),
-    Field("models[].filter", "string", "a query for `bentoml models pull`", example='"label:staging"'),
+    Field("models[].filter", "query", "labels that the model must have", example='"label:staging"'),
     Field("models[].alias", "string", "another name for bentoml.models.get", example='"iris"'),
     Field("envs", "envs", "environment variables of the service", [], example='[{name: LEVEL, value: "1"}]'),
     Field("envs[].name", "variable", "the variable's name", required=True, example='"LEVEL"'),
@@ -49,13 +49,13 @@ FIELDS: tuple[Field, ...] = (
     Field("args", "mapping", "values for the service's template arguments", {}, example="{size: 3}"),
     Field("docker.distro", "string", "the image's system; debian unless base_image is set", choices=DISTROS),
     Field("docker.python_version", "python", "the image's Python; the service's own if unset", example='"3.11"'),
-    Field("docker.cuda_version", "version", "the image's CUDA", example='"11.6.2"'),
+    Field("docker.cuda_version", "cuda", "the image's CUDA", example='"11.6.2"'),
     Field("docker.env", "env", "the image's variables: mapping, list, or a dotenv file", {}, example='{LEVEL: "1"}'),
     Field("docker.system_packages", "strings", "packages of the distro to install", [], example='["libgomp1"]'),
-    Field("docker.setup_script", "string", "a script run while the image is built", example='"./setup.sh"'),
+    Field("docker.setup_script", "path", "a script run while the image is built", example='"./setup.sh"'),
     Field("docker.base_image", "string", "an image to build on", example='"python:3.11-slim"'),
-    Field("docker.dockerfile_template", "string", "a template of the Dockerfile", example='"./Dockerfile.template"'),
-    Field("python.requirements_txt", "string", "a requirements file, used alone", example='"requirements.txt"'),
+    Field("docker.dockerfile_template", "path", "a template of the Dockerfile", example='"./Dockerfile.template"'),
+    Field("python.requirements_txt", "parent path", "a requirements file, used alone", example='"requirements.txt"'),
     Field("python.packages", "strings", "requirements, as in a requirements file", [], example='["scikit-learn"]'),
     # None: the user did not say, and the generations differ (1.1 does not lock a requirements_txt, 1.4 does).
     Field("python.lock_packages", "boolean", "lock all versions; true unless requirements_txt is set", example="true"),
@@ -66,9 +66,9 @@ FIELDS: tuple[Field, ...] = (
     Field("python.find_links", "strings or one", "where else to look for packages", [], example='["./wheels"]'),
     Field("python.extra_index_url", "strings or one", "more indexes", [], example='["https://pypi.local/simple"]'),
     Field("python.pip_args", "string", "more arguments for pip install", example='"--pre"'),
-    Field("python.wheels", "strings", "wheels to pack", [], example='["./lib/mine-1.0-py3-none-any.whl"]'),
+    Field("python.wheels", "paths", "wheels to pack", [], example='["./lib/mine-1.0-py3-none-any.whl"]'),
     Field("python.is_src_layout", "boolean", "the project's packages lie in src/", False, example="true"),
-    Field("conda.environment_yml", "string", "a conda environment file", example='"./environment.yml"'),
+    Field("conda.environment_yml", "path", "a conda environment file", example='"./environment.yml"'),
     Field("conda.channels", "strings", "conda channels", [], example='["conda-forge"]'),
     Field("conda.dependencies", "list", "conda packages", [], example='["numpy"]'),
     Field("conda.pip", "strings", "pip packages inside of conda", [], example='["numpy"]'),
@@ -80,14 +80,16 @@ SECTIONS = ("docker", "python", "conda")
 # Options (sections, `option=value`) that real bentoml builds and this version does not: name → what to do instead.
 # Building one means removing its line here.
 NOT_YET = {
-    "docker.distro=alpine": "Use debian, or docker.base_image with an image of that distro.",
-    "docker.distro=ubi8": "Use debian, or docker.base_image with an image of that distro.",
-    "docker.distro=amazonlinux": "Use debian, or docker.base_image with an image of that distro.",
-    "docker.cuda_version": "Use docker.base_image with an image that has CUDA and Python.",
-    "docker.dockerfile_template": "Use docker.setup_script or docker.base_image for what the template adds.",
-    "conda": "Use python.packages, or docker.base_image with an image that has the conda packages.",
-    "models[].filter": "Leave it out and name the model's version in `tag`.",
     "python.wheels": "Name the package in python.packages, with python.find_links or an index that has it.",
+}
+
+
+# What other tools, or other parts of BentoML, call an option: key → what to do.
+ELSEWHERE = {
+    "image": "An image is described in code, as @bentoml.service(image=…); in a bentofile, docker and python say it.",
+    "runners": "Runners belong to the service; a bentofile does not name them.",
+    "version": "A version is given as `bentomake build --version V`.",
+    "build": "Put its options at the top level.",
 }
 
 

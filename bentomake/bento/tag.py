@@ -13,6 +13,7 @@ GRAMMAR = (
     f"at most {LONGEST} characters"
 )
 _PART = re.compile(r"[a-z0-9](?:[-._a-z0-9]*[a-z0-9])?")
+PATTERN = r"[A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?"  # for a schema: as people may write it, before it is lowered
 
 
 def fits(part: str) -> bool:

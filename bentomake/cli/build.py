@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -51,6 +51,9 @@ from ..workspace import Settings, goals
 @click.option("--version", metavar="V", help="The Bento's version instead of one made from its content.")
 @click.option("--name", metavar="N", help="The Bento's name.")
 @click.option("--label", "labels", multiple=True, metavar="K=V", help="A label more.")
+@click.option("--arg", "args", multiple=True, metavar="K=V", help="A template argument for bentoml.use_arguments.")
+@click.option("--arg-file", type=click.Path(exists=True, dir_okay=False), metavar="FILE", help="The same, as YAML.")
+@click.option("--strict", is_flag=True, help="What would be a warning about the project is an error.")
 @click.option("-v", "--verbose", is_flag=True, help="Also what happens inside.")
 def build_command(targets: tuple[str, ...], **options: Any) -> int:
     """Build the Bento of each TARGET: a directory, a bentofile, a rule (`lock`), or DIR:RULE.
@@ -83,12 +86,13 @@ def settings_from(options: Mapping[str, Any], env: Mapping[str, str] | None = No
         if not os.path.isdir(cwd):
             raise UsageError(f"There is no directory {options['directory']}.", hint="-C names where to work.")
         os.chdir(cwd)
-    labels = {}
-    for label in options["labels"]:
-        key, equals, value = label.partition("=")
-        if not equals or not key:
-            raise UsageError(f"The label {label!r} has no value.", hint="Write --label KEY=VALUE.")
-        labels[key] = value
+    labels = _pairs("label", options["labels"])
+    args: dict[str, Any] = {}
+    if options["arg_file"]:
+        from ..bento.arguments import read
+
+        args = read(os.path.abspath(options["arg_file"]), options["arg_file"])
+    args.update(_pairs("arg", options["args"]))
     env = dict(os.environ) if env is None else env
     locker = options["locker"] or env.get("BENTOMAKE_LOCKER") or "uv"
     if locker not in ("uv", "pip-compile"):
@@ -106,13 +110,28 @@ def settings_from(options: Mapping[str, Any], env: Mapping[str, str] | None = No
         version=options["version"],
         name=options["name"],
         labels=labels,
+        args=args,
+        strict=options["strict"],
     )
+
+
+def _pairs(option: str, given: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            what = {"label": "label", "arg": "argument"}[option]
+            raise UsageError(f"The {what} {text!r} has no value.", hint=f"Write --{option} KEY=VALUE.")
+        found[key] = value
+    return found
 
 
 def build(settings: Settings, targets: list[str], options: Mapping[str, Any]) -> int:
     quiet, verbose = options["quiet"], options["verbose"]
     dry = options["dry_run"] or options["question"]
     session = Session(settings)
+    if options["arg_file"]:
+        session.watch.path(os.path.abspath(options["arg_file"]))
     progress = progress_for(options["progress"], quiet, verbose)
     try:
         names = [rule.name for rule in rulebook()]
@@ -127,11 +146,10 @@ def build(settings: Settings, targets: list[str], options: Mapping[str, Any]) ->
 
 def _finish(session: Session, result: Result, options: Mapping[str, Any], dry: bool) -> int:
     quiet = options["quiet"]
-    lines = [line for remark in result.remarks for line in console.warning_lines(*_parts(remark))]
-    for outcome in result.outcomes.values():
-        for warning in outcome.warnings:
-            lines.extend(console.warning_lines(warning["message"], warning["place"], warning["hint"]))
-    warnings = list(dict.fromkeys(lines))
+    odd = [_parts(remark) for remark in result.remarks]
+    for outcome in () if options["strict"] else result.outcomes.values():  # then they are among the errors
+        odd.extend((warning["message"], warning["place"], warning["hint"]) for warning in outcome.warnings)
+    warnings = [line for said in dict.fromkeys(odd) for line in console.warning_lines(*said)]
     code = result.exit_code
     if not quiet and options["progress"] != "json":
         for line in (*session.notes, *((*session.store.notes, *session.cache.notes) if options["verbose"] else ())):

@@ -18,6 +18,8 @@ from ..errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, BentomakeError
 # command → (module, one line of help); a command's module is imported when it is used
 _COMMANDS = {
     "build": ("build", "Build here, or in the named directories (the default command)."),
+    "check": ("check", "Judge a bentofile: what cannot work, and what will surprise."),
+    "schema": ("schema", "Print the JSON Schema of a bentofile, for editors."),
     "explain": ("explain", "Say why the steps of a past run ran, or did not."),
     "list": ("store", "List the Bentos of the store."),
     "get": ("store", "Show a Bento of the store."),

@@ -21,6 +21,7 @@ _STYLES = {
     MAY_RUN: "yellow",
 }
 _LIMIT = 160
+_LONGEST = 2000  # characters of a message
 
 
 def say(text: str, stream: IO[str] | None = None) -> None:
@@ -48,18 +49,27 @@ def error_lines(error: BentomakeError) -> list[str]:
     if isinstance(error, Several):
         return [line for each in error.errors for line in error_lines(each)]
     head = f"{error.place}: " if error.place else ""
-    lines = [f"error: {head}{error.message}"]
+    lines = [_plain(f"error: {head}{error.message}")]
     if error.detail:
         lines.extend(f"  | {line}" for line in error.detail.rstrip().splitlines())
     if error.hint:
-        lines.append(f"  hint: {error.hint}")
+        lines.append(_plain(f"  hint: {error.hint}"))
     return lines
 
 
+def _plain(text: str) -> str:
+    """What a stranger's file may have put into a message, without control characters and not too long."""
+    if len(text) > _LONGEST:
+        text = f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 2 :]}"
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text)
+
+
 def warning_lines(message: str, place: str | None, hint: str | None) -> list[str]:
-    lines = [f"warning: {place + ': ' if place else ''}{message}"]
+    lines = [_plain(f"warning: {place + ': ' if place else ''}{message}")]
     if hint:
-        lines.append(f"  hint: {hint}")
+        lines.append(_plain(f"  hint: {hint}"))
     return lines
 
 

@@ -38,9 +38,12 @@ def look(
     timeout: float,
     env: Mapping[str, str],
     workdir: str,
+    args: Mapping[str, Any] | None = None,
+    also: Sequence[str] = (),
 ) -> Looked:
     """Import the service once in its interpreter and describe it.
 
+    `args` are its template arguments; modules are looked for in the context, then in `also`, directories below it.
     Raises StepError for everything a service can do wrong, UsageError if the interpreter has no usable bentoml.
     """
     request, answer = os.path.join(workdir, "request.json"), os.path.join(workdir, "result.json")
@@ -51,6 +54,8 @@ def look(
                 "home": os.path.abspath(home),
                 "service": service,
                 "aliases": dict(aliases),
+                "args": dict(args or {}),
+                "also": [os.path.join(os.path.realpath(context), directory) for directory in also],
                 "hf_revisions": dict(hf_revisions),
                 "site": list(interpreter.site),
                 "stdlib": list(interpreter.stdlib),
@@ -245,6 +250,11 @@ def _huggingface(service: str, error: Data, interpreter: Interpreter) -> Told:
     )
 
 
+def _no_arguments(service: str, error: Data, interpreter: Interpreter) -> Told:
+    message = f"bentoml {error['version']} in {interpreter.path} does not know template arguments (args, --arg)."
+    return UsageError, message, "They came with bentoml 1.4.8; remove them, or upgrade bentoml there."
+
+
 def _no_bentoml(service: str, error: Data, interpreter: Interpreter) -> Told:
     if error.get("name") == "bentoml":
         message = f"bentoml is not installed in {interpreter.path} (chosen by {interpreter.chosen_by})."
@@ -268,5 +278,6 @@ SENTENCES: dict[str, Callable[[str, Data, Interpreter], Told]] = {
     "store_write": _store_write,
     "no_model": _no_model,
     "huggingface": _huggingface,
+    "no_arguments": _no_arguments,
     "no_bentoml": _no_bentoml,
 }

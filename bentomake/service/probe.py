@@ -59,10 +59,16 @@ def describe(request: "dict[str, Any]", context: str, observer: Any, resolve: An
     except ImportError as error:
         raise resolve.Problem("no_bentoml", message=str(error), name=getattr(error, "name", None)) from error
     BentoMLContainer.model_aliases.set(dict(request["aliases"]))
+    if request.get("args"):
+        try:
+            from bentoml._internal.utils.args import set_arguments  # type: ignore[import-not-found,unused-ignore]
+        except ImportError as error:
+            raise resolve.Problem("no_arguments", version=bentoml.__version__) from error
+        set_arguments(dict(request["args"]))
     seen: list[dict[str, Any]] = []
     watch_models(seen)
-    if context not in sys.path:  # after bentoml, as its own command does: the project shadows nothing of that
-        sys.path.insert(0, context)
+    # After bentoml, as its own command does: the project shadows nothing of that.
+    sys.path[:0] = [path for path in [context, *request.get("also", ())] if path not in sys.path]
     module, name, attribute = resolve.load(request["service"], context, lambda: observer.refused)
     if observer.refused is not None:  # the service swallowed the refusal
         raise resolve.Problem("store_write", path=observer.refused, frames=[])

@@ -12,6 +12,11 @@ from bentomake.engine.rule import check_outputs
 from bentomake.engine.tree import Entry
 
 DOCKERFILE, ENTRYPOINT = "env/docker/Dockerfile", "env/docker/entrypoint.sh"
+BUILDKIT, TEMPLATE, CONDA = (
+    "env/docker/Dockerfile.buildkit",
+    "env/docker/Dockerfile.template",
+    "env/conda/environment.yml",
+)
 SETUP, INSTALL, VERSION = "env/docker/setup_script", "env/python/install.sh", "env/python/version.txt"
 
 
@@ -21,6 +26,7 @@ class Made(dict[str, str]):
     modes: dict[str, int]
     warnings: list[str]
     discovered: list[tuple[str, str]]
+    said: list[tuple[str, str | None, str | None]]  # the warnings with place and hint
 
 
 class Places(dict[str, str]):
@@ -37,7 +43,13 @@ class Keeping(FakeContext):
         return entry
 
 
-def make(tmp_path: Path, generation: str = "class", files: dict[str, bytes] | None = None, **params: Any) -> Made:
+def make(
+    tmp_path: Path,
+    generation: str = "class",
+    files: dict[str, bytes] | None = None,
+    python: str = "3.11",
+    **params: Any,
+) -> Made:
     """Run the recipe; `docker__env=…` is the parameter docker.env, `files` lie in the build context."""
     for path, data in (files or {}).items():
         file = tmp_path / "context" / path
@@ -48,17 +60,22 @@ def make(tmp_path: Path, generation: str = "class", files: dict[str, bytes] | No
         tmp_path / "workdir",
         params={name.replace("__", "."): value for name, value in params.items()},
         places=Places(true="all"),
-        oracles={"generation": generation, "python.version": "3.11", "bentoml.version": "1.1.11"},
+        oracles={"generation": generation, "python.version": python, "bentoml.version": "1.1.11"},
         project=tmp_path / "context",
     )
     assert set(ctx.params) <= set(dockerfile.params)
-    tree = dockerfile.recipe(ctx)  # type: ignore[arg-type]
+    tree = dockerfile.recipe(ctx)
     check_outputs(dockerfile, tree)  # type: ignore[arg-type]
-    made = Made({path: ctx.hosts[value] if isinstance(value, Entry) else str(value) for path, value in tree.items()})
+    made = Made({path: ctx.hosts[value] if isinstance(value, Entry) else _text(value) for path, value in tree.items()})
     made.modes = {path: value.mode for path, value in tree.items() if isinstance(value, Entry)}
+    made.said = list(ctx.warnings)
     made.warnings = [message for message, _, _ in ctx.warnings]
     made.discovered = list(ctx.discovered)
     return made
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def written(tmp_path: Path, made: Made, path: str) -> Path:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
-from bentomake.rules.dockerfile import dockerfile, env_value
-from dockerfile_made import CASES, DOCKERFILE, ENTRYPOINT, INSTALL, SETUP, VERSION, make
+from dockerfile_made import BUILDKIT, CASES, DOCKERFILE, ENTRYPOINT, INSTALL, SETUP, VERSION, make
 
 from bentomake.engine.tree import EXECUTABLE
 from bentomake.errors import BentofileError
@@ -35,10 +33,12 @@ def test_what_is_in_no_key_changes_nothing(tmp_path: Path) -> None:
 
 def test_what_each_generation_gets(tmp_path: Path) -> None:
     script = {"docker__setup_script": "s", "files": {"s": b"#!/bin/sh\n"}}
-    assert set(make(tmp_path, "class")) == {DOCKERFILE, ENTRYPOINT}
-    assert set(make(tmp_path, "class", **script)) == {DOCKERFILE, ENTRYPOINT, SETUP}
+    assert set(make(tmp_path, "class")) == {DOCKERFILE, BUILDKIT, ENTRYPOINT}
+    assert set(make(tmp_path, "class", **script)) == {DOCKERFILE, BUILDKIT, ENTRYPOINT, SETUP}
     runner = make(tmp_path, "runner", **script)
-    assert set(runner) == {DOCKERFILE, ENTRYPOINT, SETUP, INSTALL, VERSION}
+    assert set(runner) == {DOCKERFILE, BUILDKIT, ENTRYPOINT, SETUP, INSTALL, VERSION}
+    older = make(tmp_path, "class", docker__cuda_version="12")
+    assert {INSTALL, VERSION} <= set(older), "bento.yaml is of the older form, which installs by install.sh"
     assert runner.modes == dict.fromkeys((ENTRYPOINT, SETUP, INSTALL), EXECUTABLE)
     assert runner.discovered == [("file", "ctx/s")], "another version of the script is another key"
 
@@ -65,26 +65,6 @@ def test_layers_stand_in_the_order_in_which_things_change(generation: str, tmp_p
     assert places == sorted(places)
     copied = [line.split()[-2] for line in final.splitlines() if line.startswith("COPY")]
     assert copied[-1] == "/bento/" and "src" not in " ".join(copied[:-1]), "sources are one layer, the last"
-
-
-def test_a_user_template_extends_the_blocks_and_sets_the_user(tmp_path: Path) -> None:
-    """The room for docker.dockerfile_template: the blocks and variables that BentoML's documents promise."""
-    from jinja2 import ChoiceLoader, DictLoader, Environment, FileSystemLoader, StrictUndefined
-
-    blocks = ["BASE_IMAGE", "USER", "ENVARS", "COMPONENTS", "ENTRYPOINT"]
-    mine = '{% extends "base.j2" %}{% set bento__user = "kim" %}{% set bento__uid_gid = 1500 %}'
-    for name in blocks:
-        mine += f"{{% block SETUP_BENTO_{name} %}}\n{{{{ super() }}}}\n"
-        mine += f"# after {name} of {{{{ bento__path }}}}\n{{% endblock %}}\n"
-    loader = ChoiceLoader([DictLoader({"mine": mine}), FileSystemLoader(str(Path(dockerfile.file).parent))])
-    jinja = Environment(loader=loader, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
-    jinja.filters.update(env_value=env_value, shell_word=shlex.quote)
-    options = {"python_version": "3.11", "system_packages": [], "env": {}, "setup_script": None, "pip_words": []}
-    text = jinja.get_template("mine").render(options=options, generation="class", bento__distro="debian")
-    after = [line for line in text.splitlines() if line.startswith("# after")]
-    assert after == [f"# after {name} of /home/kim/bento" for name in blocks]
-    assert "\nUSER kim\n" in text and "--uid 1500" in text and "bentoml:" not in text
-    assert 'ENTRYPOINT ["/home/kim/bento/env/docker/entrypoint.sh"]' in text
 
 
 def test_env_is_a_mapping_a_list_or_a_file(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ COPY apis /bento/apis/
 COPY src /bento/src/
 
 # Base image and system packages
-FROM registry.example.com/team/python:3.11
+FROM registry.example.com/team/python:3.11 AS base-container
 USER root
 ENV LANG=C.UTF-8 LC_ALL=C.UTF-8 PYTHONIOENCODING=UTF-8 PYTHONUNBUFFERED=1
 
@@ -24,10 +24,13 @@ ENV BENTO_PATH="/home/bentoml/bento" BENTOML_HOME="/home/bentoml/"
 ENV BENTOML_CONTAINERIZED=true BENTOML_HF_CACHE_DIR="/home/bentoml/bento/hf-models"
 WORKDIR /home/bentoml/bento
 
-# Python requirements
+# Python requirements. A feature of bentoml is one of its extras: --build-arg BENTOML_FEATURES=io-image,grpc
 COPY --chown=bentoml:bentoml env/python ./env/python/
-RUN PIP_NO_CACHE_DIR=1 PIP_BREAK_SYSTEM_PACKAGES=1 PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1 \
-    python3 -m pip install -r ./env/python/requirements.txt
+ARG BENTOML_FEATURES=
+RUN export PIP_NO_CACHE_DIR=1 PIP_BREAK_SYSTEM_PACKAGES=1 PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1 \
+ && python3 -m pip install -r ./env/python/requirements.txt \
+ && if [ -n "$BENTOML_FEATURES" ]; then version=$(python3 -c "import bentoml; print(bentoml.__version__)") \
+     && python3 -m pip install "bentoml[$BENTOML_FEATURES]==$version"; fi
 
 # Models. A Bento may have none, and a COPY must find something: the entrypoint goes along, then to its own place.
 COPY --chown=bentoml:bentoml env/docker/entrypoint.sh model[s] ./models/

@@ -7,7 +7,7 @@ COPY apis /bento/apis/
 COPY src /bento/src/
 
 # Base image and system packages
-FROM registry.example.com/team/python:3.11
+FROM registry.example.com/team/python:3.11 AS base-container
 USER root
 ENV LANG=C.UTF-8 LC_ALL=C.UTF-8 PYTHONIOENCODING=UTF-8 PYTHONUNBUFFERED=1
 
@@ -23,8 +23,9 @@ ENV A="b c"
 ENV BENTO_PATH="/home/bentoml/bento" BENTOML_HOME="/home/bentoml/"
 WORKDIR /home/bentoml/bento
 
-# Python requirements
+# Python requirements. A feature of bentoml is one of its extras: --build-arg BENTOML_FEATURES=io-image,grpc
 COPY --chown=bentoml:bentoml env/python ./env/python/
+ARG BENTOML_FEATURES=
 RUN PIP_NO_CACHE_DIR=1 sh ./env/python/install.sh
 
 # Models. A Bento may have none, and a COPY must find something: the entrypoint goes along, then to its own place.

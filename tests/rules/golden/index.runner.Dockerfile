@@ -7,7 +7,7 @@ COPY apis /bento/apis/
 COPY src /bento/src/
 
 # Base image and system packages
-FROM python:3.11-slim
+FROM python:3.11-slim AS base-container
 ENV LANG=C.UTF-8 LC_ALL=C.UTF-8 PYTHONIOENCODING=UTF-8 PYTHONUNBUFFERED=1
 
 # User
@@ -19,8 +19,9 @@ RUN groupadd --gid 1034 --non-unique bentoml \
 ENV BENTO_PATH="/home/bentoml/bento" BENTOML_HOME="/home/bentoml/"
 WORKDIR /home/bentoml/bento
 
-# Python requirements
+# Python requirements. A feature of bentoml is one of its extras: --build-arg BENTOML_FEATURES=io-image,grpc
 COPY --chown=bentoml:bentoml env/python ./env/python/
+ARG BENTOML_FEATURES=
 RUN PIP_NO_CACHE_DIR=1 sh ./env/python/install.sh
 
 # Models. A Bento may have none, and a COPY must find something: the entrypoint goes along, then to its own place.

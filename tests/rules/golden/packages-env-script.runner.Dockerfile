@@ -7,7 +7,7 @@ COPY apis /bento/apis/
 COPY src /bento/src/
 
 # Base image and system packages
-FROM python:3.10-slim
+FROM python:3.10-slim AS base-container
 ENV LANG=C.UTF-8 LC_ALL=C.UTF-8 PYTHONIOENCODING=UTF-8 PYTHONUNBUFFERED=1
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends git 'libgomp1=12.*' \
@@ -26,8 +26,9 @@ ENV URL="https://x.org/?a=b&c#d"
 ENV BENTO_PATH="/home/bentoml/bento" BENTOML_HOME="/home/bentoml/"
 WORKDIR /home/bentoml/bento
 
-# Python requirements
+# Python requirements. A feature of bentoml is one of its extras: --build-arg BENTOML_FEATURES=io-image,grpc
 COPY --chown=bentoml:bentoml env/python ./env/python/
+ARG BENTOML_FEATURES=
 RUN PIP_NO_CACHE_DIR=1 sh ./env/python/install.sh
 
 # Setup script

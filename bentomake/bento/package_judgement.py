@@ -1,0 +1,74 @@
+"""What one line of a requirement file says: names that PyPI knows otherwise, and what will not travel in a Bento."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+# The name of an import → the distribution that has it.
+MISNAMED = {
+    "attr": "attrs",
+    "bs4": "beautifulsoup4",
+    "crypto": "pycryptodome",
+    "cv2": "opencv-python-headless",
+    "dateutil": "python-dateutil",
+    "docx": "python-docx",
+    "dotenv": "python-dotenv",
+    "faiss": "faiss-cpu",
+    "fitz": "pymupdf",
+    "jwt": "pyjwt",
+    "magic": "python-magic",
+    "mysqldb": "mysqlclient",
+    "openssl": "pyopenssl",
+    "pil": "pillow",
+    "pptx": "python-pptx",
+    "pytorch": "torch",
+    "serial": "pyserial",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "usb": "pyusb",
+    "yaml": "pyyaml",
+    "zmq": "pyzmq",
+}
+_NAME = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^\]]*\])?\s*(?=$|[;@=<>!~#\s(])")
+_EDITABLE = re.compile(r"(?:-e|--editable)(?:\s+|=)\s*(.+)$")
+_REMOTE = re.compile(r"(?:[\w.-]+(?:\[[^\]]*\])?\s*@\s*)?(?:[a-z]+\+)?(?!file:)[a-z][a-z0-9+.-]*://", re.I)
+_PIN = re.compile(r"bentoml\s*(?:\[[^\]]*\])?\s*((?:[=<>!~]=?=?\s*[\w.*+!-]+\s*,?\s*)+)(?:;|#|--|$)", re.I)
+
+
+class Found(NamedTuple):
+    """A mistake (`wrong`) or a surprise."""
+
+    wrong: bool
+    message: str
+    hint: str
+
+
+def judge(text: str) -> Iterator[Found]:
+    """What is to be said about one requirement."""
+    text = text.strip()
+    if editable := _EDITABLE.match(text):
+        if not _REMOTE.match(editable[1]):
+            message = f"`{text}` is an editable package, which cannot travel in a Bento."
+            yield Found(True, message, "Its modules are packed as sources; or build a wheel of it.")
+        return
+    if text.startswith("-"):
+        return
+    spec = text.partition(" --")[0].partition(" ;")[0].strip()
+    path = spec.partition(" @ ")[2].strip() or spec
+    if path.startswith(("/", "~")) or path.lower().startswith("file:"):
+        message = f"{path} is a path of this machine; it means nothing where the image is built."
+        yield Found(True, message, "Name a package of the index, or a URL.")
+    elif path in (".", "..") or path.startswith(("./", "../", ".[")):
+        message = f"{path} is a local file, which will not be where the image is built."
+        yield Found(False, message, "Name a package of the index, or a URL.")
+    elif (name := _NAME.match(text)) and (other := MISNAMED.get(name[1].lower().replace("_", "-"))):
+        message = f"{name[1]} is the name of an import; the package that has it is {other}."
+        yield Found(False, message, f"Write {other}{text[len(name[1]) :]}.")
+
+
+def pin_of_bentoml(text: str) -> str | None:
+    """The version specifier that a requirement gives bentoml (`==1.1.11`), if it is one and gives one."""
+    match = _PIN.match(text.strip())
+    return match[1].strip().rstrip(",").strip() if match else None

@@ -1,0 +1,1 @@
+"""Image engines, and the Dockerfiles that they are given."""

@@ -1,0 +1,193 @@
+"""What a bentofile meets where it is built: files that are missing or swept up, and the installed bentoml."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from .bento import package_judgement
+from .bento.bentofile import Bentofile, Remark
+from .bento.paths import FILE
+from .errors import BentofileError, BentomakeError, Several, UsageError
+from .project import Project
+from .swept import Found, judge_packed
+
+_PATHS = ("docker.setup_script", "docker.dockerfile_template", "python.requirements_txt", "conda.environment_yml")
+
+_MOST = 8 << 20  # characters of a requirements file
+
+Watch = Callable[[str], None]
+
+
+def judge(project: Project, *, sources: bool) -> Found:
+    """All that is to be said about a project before anything runs; with `sources`, also about what it packs."""
+    bentofile, watch = project.bentofile, project.watch.path
+    try:
+        bentoml, generation = project.interpreter.bentoml, project.oracle("generation")
+    except UsageError:
+        bentoml = generation = None  # a build says so; the rest can be judged without
+    found = [
+        judge_files(bentofile, project.context, watch),
+        judge_requirements(bentofile, project.context, bentoml, watch),
+    ]
+    if bentoml and generation:
+        found.append(judge_generation(bentofile, generation, bentoml))
+    if sources:
+        try:
+            found.append(judge_packed(bentofile, project.packing, project.source_layout))
+        except BentomakeError as error:  # a broken link, a directory that cannot be read
+            found.append((error.errors if isinstance(error, Several) else [error], []))
+    errors = [error for pair in found for error in pair[0]]
+    return errors, [remark for pair in found for remark in pair[1]]
+
+
+def judge_files(bentofile: Bentofile, context: str, watch: Watch) -> Found:
+    """Files that options name: all that are missing at once, and what is odd about those that are there."""
+    errors: list[BentomakeError] = []
+    remarks: list[Remark] = []
+    for name, path in _named(bentofile.values):
+        place = bentofile.place(name)
+        full = os.path.join(context, path)
+        watch(full)
+        try:
+            regular = stat.S_ISREG(os.stat(full).st_mode)
+        except OSError as error:
+            there = _matches(full, watch) if name.startswith("python.wheels") else []
+            if there:
+                continue
+            why = "does not exist" if not os.path.lexists(full) else f"cannot be read: {error.strerror}"
+            errors.append(BentofileError(f"{name} names {path}, which {why}.", place=place, hint=_near(context, path)))
+            continue
+        if not regular:
+            message = f"{name} names {path}, which is not a file."
+            errors.append(BentofileError(message, place=place, hint="Name a file."))
+        elif name.startswith("python.wheels") and not path.endswith((".whl", ".tar.gz", ".zip")):
+            message = f"{name} names {path}, which is no wheel."
+            errors.append(BentofileError(message, place=place, hint="A wheel's name ends with .whl."))
+        elif name == "docker.setup_script":
+            remarks.extend(_shebang(full, path, place))
+    return errors, remarks
+
+
+def _named(values: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for name in _PATHS:
+        if values[name]:
+            yield name, values[name]
+    if isinstance(values["docker.env"], str):
+        yield "docker.env", values["docker.env"]
+    if str(values["description"] or "").startswith(FILE):
+        yield "description", values["description"][len(FILE) :].strip()
+    for index, path in enumerate(values["python.wheels"]):
+        yield f"python.wheels[{index}]", path
+
+
+def _matches(full: str, watch: Watch) -> list[str]:
+    """The files of a pattern such as ./lib/*.whl; their directory is told to `watch`."""
+    if not any(char in full for char in "*?["):
+        return []
+    import glob
+
+    watch(os.path.dirname(full))
+    return glob.glob(full)
+
+
+def _near(context: str, path: str) -> str:
+    """Did you mean a file of the same directory?"""
+    import difflib
+
+    directory, name = os.path.split(os.path.normpath(path))
+    try:
+        names = os.listdir(os.path.join(context, directory))
+    except OSError:
+        return f"There is no directory {directory}; paths are relative to the build context."
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"Did you mean {os.path.join(directory, close[0])}?" if close else "Paths are relative to the build context."
+
+
+def _shebang(full: str, path: str, place: str) -> Iterator[Remark]:
+    try:
+        with open(full, "rb") as file:
+            first = file.readline(4096)
+    except OSError:
+        return
+    if not first.startswith(b"#!"):
+        message = f"The setup script {path} has no shebang, so sh runs it."
+        yield Remark(message, place, "Begin it with #!/bin/bash or #!/usr/bin/env python.")
+    elif first.endswith(b"\r\n"):
+        message = f"The setup script {path} has Windows line ends, with which Linux does not find its interpreter."
+        yield Remark(message, place, f"Run dos2unix {path}.")
+
+
+def judge_requirements(bentofile: Bentofile, context: str, bentoml: str | None, watch: Watch) -> Found:
+    """The lines of requirements_txt, and a pin of bentoml that is not the installed version (None: not known)."""
+    errors: list[BentomakeError] = []
+    remarks: list[Remark] = []
+    path = bentofile.values["python.requirements_txt"]
+    lines = [
+        (text, bentofile.place(f"python.packages[{i}]")) for i, text in enumerate(bentofile.values["python.packages"])
+    ]
+    if path:
+        full = os.path.join(context, path)
+        watch(full)
+        lines = _lines(full, path)
+        for text, place in lines:
+            for found in package_judgement.judge(text):
+                if found.wrong:
+                    errors.append(BentofileError(found.message, place=place, hint=found.hint))
+                else:
+                    remarks.append(Remark(found.message, place, found.hint))
+    for text, place in lines:
+        pin = package_judgement.pin_of_bentoml(text)
+        if pin and bentoml and not _allows(pin, bentoml):
+            message = f"bentoml{pin} is asked for, but the service is imported with bentoml {bentoml}."
+            remarks.append(
+                Remark(message, place, f"Install that version beside the service, or write bentoml=={bentoml}.")
+            )
+    return errors, remarks
+
+
+def _lines(full: str, path: str) -> list[tuple[str, str]]:
+    """Each line of a requirements file with its place; none if it cannot be read, which judge_files says."""
+    try:
+        if not stat.S_ISREG(os.stat(full).st_mode):  # opening a pipe would wait
+            return []
+        with open(full, encoding="utf-8", errors="replace") as file:
+            text = file.read(_MOST)
+    except OSError:
+        return []
+    return [(line.strip(), f"{path}:{number}") for number, line in enumerate(text.splitlines(), 1)]
+
+
+def _allows(pin: str, version: str) -> bool:
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    try:
+        return SpecifierSet(pin).contains(version, prereleases=True)
+    except InvalidSpecifier:
+        return True  # the requirements rule says so
+
+
+def judge_generation(bentofile: Bentofile, generation: str, bentoml: str) -> Found:
+    """Options that the installed bentoml does not know, or an image that it does not have."""
+    values = bentofile.values
+    errors: list[BentomakeError] = []
+    remarks: list[Remark] = []
+    if values["docker.base_image"] is None and values["docker.cuda_version"]:
+        from .bento import distros
+        from .bento.judgement import has_conda
+
+        lacks = distros.support(
+            values["docker.distro"],
+            values["docker.python_version"],
+            values["docker.cuda_version"],
+            has_conda(values),
+            generation,
+        )
+        errors = [BentofileError(lack.message, place=bentofile.place(lack.option), hint=lack.hint) for lack in lacks]
+    if generation == "runner" and values["args"]:
+        message = f"bentoml {bentoml} does not know template arguments (args)."
+        hint = "They came with bentoml 1.4.8; remove them, or upgrade bentoml there."
+        errors.append(BentofileError(message, place=bentofile.place("args"), hint=hint))
+    return errors, remarks

@@ -1,0 +1,91 @@
+"""What the patterns sweep up: nothing, too much, secrets; or not even the service itself."""
+
+from __future__ import annotations
+
+import os
+
+from .bento.bentofile import Bentofile, Remark
+from .bento.walk import Packed
+from .errors import BentofileError, BentomakeError
+from .packing import Packing
+
+BIG = 100 << 20
+_SECRET_NAMES = frozenset(
+    {
+        *(".env", ".netrc", ".pypirc", ".npmrc", ".pgpass", ".htpasswd", ".git-credentials", ".dockercfg"),
+        *("id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "kubeconfig", "credentials.json", "service-account.json"),
+    }
+)
+_SECRET_ENDS = (".pem", ".key", ".p12", ".pfx", ".jks", ".keystore", ".kdbx", ".ppk")
+_NO_SECRETS = ("example", "sample", "template", "dist")  # .env.example
+_SAID = 3  # files by name; more of them are counted
+
+Found = tuple[list[BentomakeError], list[Remark]]
+
+
+def judge_packed(bentofile: Bentofile, packing: Packing, source_layout: bool) -> Found:
+    """What the patterns select: nothing, too much, secrets, or not the service itself."""
+    selection = packing.selection
+    remarks = packing.unmatched()
+    place = bentofile.place("include")
+    if not selection.files:
+        hint = "See what `include`, `exclude` and the .bentoignore files leave."
+        remarks.append(Remark("No file is packed: the Bento would have no sources.", place, hint))
+    written = {pattern.strip("/") for pattern in bentofile.values["include"]}
+    big, secret = [], []
+    for packed in selection.files:
+        if packed.stat.st_size > BIG and packed.path not in written:
+            big.append(packed)
+        if _is_secret(packed.path) and packed.path not in written:
+            secret.append(packed)
+    remarks.extend(_big(packed, place) for packed in big[:_SAID])
+    if len(big) > _SAID:
+        hint = "Leave them out with `exclude`, or name each in `include`."
+        remarks.append(Remark(f"{len(big) - _SAID} more packed files are over 100 MiB.", place, hint))
+    if secret:
+        names = ", ".join(packed.path for packed in secret[:_SAID])
+        more = f" and {len(secret) - _SAID} more" if len(secret) > _SAID else ""
+        message = f"{names}{more} may hold secrets, and {'is' if len(secret) == 1 else 'are'} packed."
+        remarks.append(
+            Remark(message, place, "Leave it out with `exclude`; or name it in `include` to say it is meant.")
+        )
+    errors = [] if not selection.files else _module(bentofile, packing, source_layout)
+    return errors, remarks
+
+
+def _big(packed: Packed, place: str) -> Remark:
+    size = f"{packed.stat.st_size / (1 << 20):,.0f} MiB"
+    hint = "Leave it out with `exclude`, save it as a model, or name it in `include` to say it is meant."
+    return Remark(f"{packed.path} is packed and has {size}.", place, hint)
+
+
+def _is_secret(path: str) -> bool:
+    name = path[path.rfind("/") + 1 :]
+    if name in _SECRET_NAMES or name.endswith(_SECRET_ENDS):
+        return True
+    return name.startswith(".env.") and not name.endswith(_NO_SECRETS)
+
+
+def _module(bentofile: Bentofile, packing: Packing, source_layout: bool) -> list[BentomakeError]:
+    """An error if the service's own module lies in the context and is not packed."""
+    service = str(bentofile.values["service"]).partition(":")[0].strip()
+    stem = os.path.normpath(service).removesuffix(".py") if "/" in service or service.endswith(".py") else ""
+    stem = stem or service.replace(".", "/")
+    paths = [f"{stem}.py", f"{stem}/__init__.py"]
+    if source_layout:
+        paths = [*(f"src/{path}" for path in paths), *paths]
+    chosen = {packed.path for packed in packing.selection.files}
+    if any(path in chosen for path in paths):
+        return []
+    there = [path for path in paths if os.path.isfile(os.path.join(packing.context, path))]
+    if not there:
+        return []  # an installed package, or nothing: the import tells
+    return [not_packed(there[0], bentofile.place("include"))]
+
+
+def not_packed(module: str, place: str | None) -> BentofileError:
+    return BentofileError(
+        f"The service's own module {module} is not packed: `include` or `exclude` leaves it out.",
+        place=place,
+        hint=f'Add "/{module}" to `include`, and see that no `exclude` pattern or .bentoignore removes it.',
+    )

@@ -1,0 +1,384 @@
+"""What is judged, option by option: the exact words, the same for `check` and for `build`, and before anything runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from bentomake.bento import schema
+from bentomake.cli import main
+
+FIXTURES = Path(__file__).parent.parent / "bento" / "fixtures"
+SERVICE = "import bentoml\n"
+START = 'service: "service:svc"\n'
+BIG = 101 << 20
+
+
+@dataclass(frozen=True)
+class Case:
+    """A project, and what is said of it; `code` is that of both commands."""
+
+    id: str
+    said: str
+    text: str = ""  # of the bentofile, after the service
+    files: Mapping[str, str | int] = field(default_factory=dict)  # path → text, or the size of an empty file
+    code: int = 0
+    start: str = START
+
+
+CASES = [
+    Case("nothing", ""),
+    # patterns
+    Case(
+        "a pattern that matches nothing",
+        "warning: bentofile.yaml:2: The include pattern 'data/*.csv' matches no file.\n"
+        "  hint: Patterns are gitignore patterns, relative to the build context.\n",
+        'include: ["data/*.csv", "*.py"]\n',
+    ),
+    Case(
+        "an exclude pattern that matches nothing",
+        "warning: bentofile.yaml:3: The exclude pattern 'tests/' matches no file.\n"
+        "  hint: Patterns are gitignore patterns, relative to the build context.\n",
+        "exclude:\n- tests/\n",
+    ),
+    Case(
+        "a pattern with a dot in front",
+        "warning: bentofile.yaml:2: The pattern `./service.py` never matches anything: as in .gitignore, no path has "
+        'a part `.` or `..`.\n  hint: Write "service.py".\n',
+        'include: ["*.py", "./service.py"]\n',
+    ),
+    Case("an anchored pattern", "", 'include: ["/service.py"]\n'),
+    Case(
+        "the same in both",
+        "warning: bentofile.yaml:2: The pattern `*.csv` is in include and in exclude: what it matches is not packed.\n"
+        "  hint: Remove one of them.\n",
+        'include: ["*.csv", "*.py"]\nexclude: ["*.csv"]\n',
+        {"a.csv": ""},
+    ),
+    Case(
+        "exclude covers an include",
+        "warning: bentofile.yaml:2: The pattern `data/a.csv` has no effect: exclude leaves out what it matches.\n"
+        "  hint: Remove it, or the pattern of exclude.\n",
+        'include: ["data/a.csv", "*.py"]\nexclude: ["data/"]\n',
+        {"data/a.csv": ""},
+    ),
+    Case(
+        "nothing is packed",
+        "warning: bentofile.yaml:2: No file is packed: the Bento would have no sources.\n"
+        "  hint: See what `include`, `exclude` and the .bentoignore files leave.\n",
+        "include: []\n",
+    ),
+    Case(
+        "the service is not packed",
+        "error: bentofile.yaml:2: The service's own module service.py is not packed: `include` or `exclude` leaves it "
+        'out.\n  hint: Add "/service.py" to `include`, and see that no `exclude` pattern or .bentoignore removes it.\n',
+        'include: ["*.csv"]\n',
+        {"a.csv": ""},
+        code=2,
+    ),
+    Case(
+        "the service is not packed: a package",
+        "error: bentofile.yaml: The service's own module pkg/__init__.py is not packed: `include` or `exclude` leaves "
+        'it out.\n  hint: Add "/pkg/__init__.py" to `include`, and see that no `exclude` pattern or .bentoignore '
+        "removes it.\n",
+        'exclude: ["pkg/"]\n',
+        {"pkg/__init__.py": ""},
+        code=2,
+        start='service: "pkg:svc"\n',
+    ),
+    # what is swept up
+    Case(
+        "a big file",
+        "warning: bentofile.yaml: weights.bin is packed and has 101 MiB.\n"
+        "  hint: Leave it out with `exclude`, save it as a model, or name it in `include` to say it is meant.\n",
+        files={"weights.bin": BIG},
+    ),
+    Case("a big file that is named", "", 'include: ["*.py", "/weights.bin"]\n', {"weights.bin": BIG}),
+    Case(
+        "secrets",
+        "warning: bentofile.yaml: .env, deploy/id_rsa, server.pem and 1 more may hold secrets, and are packed.\n"
+        "  hint: Leave it out with `exclude`; or name it in `include` to say it is meant.\n",
+        files={".env": "A=1", "deploy/id_rsa": "", "server.pem": "", "x.key": "", ".env.example": ""},
+    ),
+    Case("a secret that is left out", "", 'exclude: [".env"]\n', {".env": ""}),
+    # docker
+    Case(
+        "all that is missing is named at once",
+        "error: bentofile.yaml:4: docker.setup_script names setup.sh, which does not exist.\n"
+        "  hint: Did you mean setup2.sh?\n"
+        "error: bentofile.yaml:5: docker.dockerfile_template names deploy/Dockerfile, which does not exist.\n"
+        "  hint: There is no directory deploy; paths are relative to the build context.\n"
+        "error: bentofile.yaml:8: python.requirements_txt names requirement.txt, which does not exist.\n"
+        "  hint: Did you mean requirements.txt?\n"
+        "error: bentofile.yaml:10: conda.environment_yml names environment.yml, which does not exist.\n"
+        "  hint: Paths are relative to the build context.\n"
+        "error: bentofile.yaml:6: docker.env names production.env, which does not exist.\n"
+        "  hint: Paths are relative to the build context.\n"
+        "error: bentofile.yaml:2: description names READ.md, which does not exist.\n"
+        "  hint: Did you mean README.md?\n"
+        "error: bentofile.yaml:7: python.wheels[0] names a-1-py3-none-any.whl, which does not exist.\n"
+        "  hint: Paths are relative to the build context.\n"
+        "error: bentofile.yaml:7: python.wheels[1] names lib/*.whl, which does not exist.\n"
+        "  hint: There is no directory lib; paths are relative to the build context.\n",
+        "description: file:READ.md\ndocker:\n  setup_script: setup.sh\n  dockerfile_template: deploy/Dockerfile\n"
+        "  env: production.env\npython: {wheels: [a-1-py3-none-any.whl, lib/*.whl],\n"
+        "  requirements_txt: requirement.txt}\nconda:\n  environment_yml: environment.yml\n",
+        {"setup2.sh": "#!/bin/sh\n", "requirements.txt": "", "README.md": ""},
+        code=2,
+    ),
+    Case(
+        "a directory where a file is meant",
+        "error: bentofile.yaml:3: docker.setup_script names scripts, which is not a file.\n  hint: Name a file.\n",
+        "docker:\n  setup_script: scripts\n",
+        {"scripts/a.sh": ""},
+        code=2,
+    ),
+    Case(
+        "a setup script without shebang",
+        "warning: bentofile.yaml:2: The setup script setup.sh has no shebang, so sh runs it.\n"
+        "  hint: Begin it with #!/bin/bash or #!/usr/bin/env python.\n",
+        "docker: {setup_script: setup.sh}\n",
+        {"setup.sh": "echo hi\n"},
+    ),
+    Case("a script that is not executable", "", "docker: {setup_script: ./setup.sh}\n", {"setup.sh": "#!/bin/sh\n"}),
+    Case(
+        "base_image and what it makes void",
+        "warning: bentofile.yaml:4: docker.python_version has no effect: docker.base_image is set.\n"
+        "  hint: Remove one of them.\n"
+        "warning: bentofile.yaml:5: docker.system_packages has no effect: docker.base_image is set.\n"
+        "  hint: Remove one of them.\n",
+        'docker:\n  base_image: "python:3.11"\n  python_version: "3.11"\n  system_packages: [git]\n',
+    ),
+    Case("env values with spaces, URLs and quotes", "", 'docker: {env: ["A=b c", "U=https://x.y/?z=1", "Q=a\\"b"]}\n'),
+    Case(
+        "env values that are no strings",
+        "warning: bentofile.yaml:2: docker.env.A is the word yes, not a string: it becomes \"True\".\n"
+        '  hint: Quote it: "yes"\n',
+        "docker: {env: {A: yes, B: 1}}\n",
+    ),
+    Case(
+        "a label that is no string",
+        'warning: bentofile.yaml:2: labels.stage is a number, not a string: it becomes "1.1".\n'
+        '  hint: Quote it: "1.10"\n',
+        "labels: {stage: 1.10}\n",
+    ),
+    Case(
+        "a label without a value",
+        'error: bentofile.yaml:2: labels.stage has no value.\n  hint: Write stage: "", or remove the line.\n',
+        "labels: {stage: null}\n",
+        code=2,
+    ),
+    # python
+    Case(
+        "both packages and requirements_txt",
+        "warning: bentofile.yaml:2: python.packages has no effect: python.requirements_txt is set.\n"
+        "  hint: Remove one of them.\n",
+        "python: {packages: [idna], requirements_txt: r.txt, lock_packages: false}\n",
+        {"r.txt": "idna\n"},
+    ),
+    Case(
+        "names of imports",
+        "warning: bentofile.yaml:4: sklearn is the name of an import; the package that has it is scikit-learn.\n"
+        "  hint: Write scikit-learn.\n"
+        "warning: bentofile.yaml:5: PIL is the name of an import; the package that has it is pillow.\n"
+        "  hint: Write pillow>=9.\n",
+        "python:\n  packages:\n  - sklearn\n  - PIL>=9\n  - scikit-learn\n  - bs4lib\n",
+    ),
+    Case(
+        "names of imports in a requirements file",
+        "warning: r.txt:2: cv2 is the name of an import; the package that has it is opencv-python-headless.\n"
+        "  hint: Write opencv-python-headless==4.\n",
+        "python: {requirements_txt: r.txt}\n",
+        {"r.txt": "# cv2\ncv2==4\n"},
+    ),
+    Case(
+        "an editable project",
+        "error: bentofile.yaml:2: `-e .` is an editable package, which cannot travel in a Bento.\n"
+        "  hint: Its modules are packed as sources; or build a wheel of it.\n",
+        'python: {packages: ["-e ."]}\n',
+        code=2,
+    ),
+    Case(
+        "an editable project in a requirements file",
+        "error: r.txt:1: `--editable=../mine` is an editable package, which cannot travel in a Bento.\n"
+        "  hint: Its modules are packed as sources; or build a wheel of it.\n",
+        "python: {requirements_txt: r.txt}\n",
+        {"r.txt": "--editable=../mine\n-e git+https://example.org/a.git#egg=a\n"},
+        code=2,
+    ),
+    Case(
+        "paths that will not travel",
+        "warning: bentofile.yaml:2: ./lib is a local file, which will not be where the image is built.\n"
+        "  hint: Name a package of the index, or a URL.\n"
+        "warning: bentofile.yaml:2: ./wheels is a local directory, which will not be where the image is built.\n"
+        "  hint: Use the URL of a page with links.\n",
+        "python: {packages: [./lib], find_links: ./wheels}\n",
+    ),
+    Case(
+        "a pin of another bentoml",
+        "warning: bentofile.yaml:2: bentoml==1.1.0 is asked for, but the service is imported with bentoml @INSTALLED@."
+        "\n  hint: Install that version beside the service, or write bentoml==@INSTALLED@.\n",
+        'python: {packages: ["bentoml==1.1.0"]}\n',
+    ),
+    Case("a pin that allows the installed bentoml", "", 'python: {packages: ["bentoml[aws]>=1.4,<2"]}\n'),
+    Case(
+        "a pin in a requirements file",
+        "warning: r.txt:1: bentoml<1.4 is asked for, but the service is imported with bentoml @INSTALLED@.\n"
+        "  hint: Install that version beside the service, or write bentoml==@INSTALLED@.\n",
+        "python: {requirements_txt: r.txt}\n",
+        {"r.txt": "bentoml <1.4 ; python_version > '3'\n"},
+    ),
+    Case(
+        "no index, and an index",
+        "warning: bentofile.yaml:2: python.index_url is not used where packages are installed: python.no_index is set."
+        "\n  hint: Remove one of them.\n",
+        'python: {no_index: true, index_url: "https://example.org/simple"}\n',
+    ),
+    # conda
+    Case(
+        "an environment file and channels",
+        "warning: bentofile.yaml:2: conda.channels has no effect: conda.environment_yml is set.\n"
+        "  hint: Remove one of them.\n",
+        "conda: {environment_yml: e.yml, channels: [x]}\n",
+        {"e.yml": "dependencies: [numpy]\n"},
+    ),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def installed(bentoml14: str) -> str:
+    """The version of that bentoml."""
+    asked = "import importlib.metadata as m; print(m.version('bentoml'))"
+    return subprocess.run([bentoml14, "-c", asked], capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.fixture
+def real(bentoml14: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BENTOMAKE_PYTHON", bentoml14)
+    monkeypatch.setattr(schema, "NOT_YET", {})  # what is not built yet is judged all the same
+
+
+def project(directory: Path, text: str, files: Mapping[str, str | int]) -> None:
+    for path, content in {"service.py": SERVICE, "bentofile.yaml": text, **files}.items():
+        (directory / path).parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, int):
+            (directory / path).touch()
+            os.truncate(directory / path, content)
+        else:
+            (directory / path).write_text(content, encoding="utf-8")
+
+
+def said(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str]:
+    """Exit code, and the errors and warnings with their hints."""
+    capsys.readouterr()
+    code = main.run(argv)
+    lines = capsys.readouterr().err.splitlines(keepends=True)
+    return code, "".join(line for line in lines if line.startswith(("error: ", "warning: ", "  hint: ")))
+
+
+@pytest.mark.real
+@pytest.mark.usefixtures("real")
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_check_and_build_say_the_same(
+    case: Case, installed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = case.said.replace("@INSTALLED@", installed)
+    there = tmp_path / "project"
+    there.mkdir()
+    project(there, case.start + case.text, case.files)
+    monkeypatch.chdir(there)
+    assert said(capsys, "check") == (case.code, text)
+    assert said(capsys, "build", "-n") == (case.code, text)
+    strict = text.replace("warning: ", "error: ")
+    code, told = said(capsys, "check", "--strict")
+    assert code == (2 if case.said else 0)
+    assert sorted(told.splitlines()) == sorted(strict.splitlines())
+    if case.said:
+        assert said(capsys, "build", "--strict")[0] == 2
+        assert not (tmp_path / "home-of-bentoml" / "bentos").exists()
+
+
+WRONG = sorted(path.stem for path in (FIXTURES / "wrong").glob("*.yaml"))
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_text_is_told_alike_by_every_command(
+    name: str, bentoml14: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there = tmp_path / "project"
+    there.mkdir()
+    monkeypatch.setenv("BENTOMAKE_PYTHON", bentoml14)
+    monkeypatch.chdir(there)
+    (there / "service.py").write_text(SERVICE)
+    (there / "bentofile.yaml").write_bytes((FIXTURES / "wrong" / f"{name}.yaml").read_bytes())
+    text = (FIXTURES / "wrong" / f"{name}.txt").read_text(encoding="utf-8")
+    expected = "".join(f"{'' if line.startswith(' ') else 'error: '}{line}" for line in text.splitlines(keepends=True))
+    for command in (["check", "--syntax"], ["check"], ["build"]):
+        assert said(capsys, *command) == (2, expected)
+
+
+@pytest.mark.real
+@pytest.mark.usefixtures("real")
+def test_syntax_looks_at_the_text_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bentofile.yaml").write_text(START + "docker: {setup_script: nowhere.sh}\nlabels: {a: 1}\n")
+    warning = 'warning: bentofile.yaml:3: labels.a is a number, not a string: it becomes "1".\n  hint: Quote it: "1"\n'
+    assert said(capsys, "check", "--syntax") == (0, warning)
+    assert said(capsys, "check", "--syntax", "--strict")[0] == 2
+    assert said(capsys, "check")[0] == 2
+    assert not (tmp_path / "home-of-bentoml").exists()
+
+
+@pytest.mark.real
+@pytest.mark.usefixtures("real")
+def test_json_for_machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, text in {"a": "docker: {setup_script: s.sh}\n", "b": "labels: {x: 1}\n", "c": "nmae: c\n"}.items():
+        (tmp_path / name).mkdir()
+        project(tmp_path / name, START + text, {})
+    monkeypatch.chdir(tmp_path)
+    assert main.run(["check", "a", "b", "c", "-o", "json"]) == 2
+    answer = json.loads(capsys.readouterr().out)
+    assert [(error["place"], error["error"]) for error in answer["errors"]] == [
+        ("a/bentofile.yaml:2", "docker.setup_script names s.sh, which does not exist."),
+        ("c/bentofile.yaml:2", "nmae is not an option of a bentofile."),
+    ]
+    assert [(odd["place"], odd["warning"]) for odd in answer["warnings"]] == [
+        ("b/bentofile.yaml:2", 'labels.x is a number, not a string: it becomes "1".')
+    ]
+
+
+@pytest.mark.real
+def test_check_needs_no_bentoml(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("BENTOMAKE_PYTHON", raising=False)
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    monkeypatch.chdir(tmp_path)
+    project(tmp_path, START + "include: ['*.py', 'a/']\n", {})
+    code, told = said(capsys, "check")
+    assert code == 0
+    assert "The include pattern 'a/' matches no file." in told
+
+
+@pytest.mark.real
+def test_an_image_that_1_1_does_not_know(
+    bentoml11: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BENTOMAKE_PYTHON", bentoml11)
+    monkeypatch.chdir(tmp_path)
+    project(tmp_path, START + 'docker: {cuda_version: "12.8.1"}\nargs: {size: 1}\n', {})
+    code, told = said(capsys, "check")
+    assert code == 2
+    assert told.startswith(
+        "error: bentofile.yaml:2: bentoml 1.1 does not know CUDA 12.8.1, and could not read the Bento.\n"
+    )
+    assert "error: bentofile.yaml:3: bentoml 1.1.11 does not know template arguments (args).\n" in told

@@ -1,0 +1,82 @@
+# Written by bentomake. The layers stand in the order in which things change, the sources last.
+
+FROM debian:bullseye-slim as conda-build
+
+RUN --mount=type=cache,from=cached,sharing=shared,target=/var/cache/apt \
+	--mount=type=cache,from=cached,sharing=shared,target=/var/lib/apt \
+	apt-get update -y && \
+	apt-get install -y --no-install-recommends --allow-remove-essential \
+	bzip2 ca-certificates wget && \
+	apt-get clean
+
+ENV PATH /opt/conda/bin:$PATH
+
+ARG CONDA_VERSION=py39_4.11.0
+
+RUN set -ex && \
+	MINICONDA_URL="https://repo.anaconda.com/miniconda/Miniconda3-${CONDA_VERSION}-Linux-x86_64.sh" && \
+	wget "${MINICONDA_URL}" -O miniconda.sh -q && \
+	mkdir -p /opt && \
+	sh miniconda.sh -b -p /opt/conda && rm miniconda.sh && \
+	/opt/conda/bin/conda clean -afy
+
+# The sources are put together here, so that they are one layer of the image.
+FROM scratch AS bento
+COPY *.* /bento/
+COPY apis /bento/apis/
+COPY src /bento/src/
+
+# Base image and system packages
+FROM nvidia/cuda:11.6.2-cudnn8-runtime-ubuntu20.04 AS base-container
+RUN apt-get update \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends ca-certificates python3-pip \
+ && rm -rf /var/lib/apt/lists/*
+RUN PIP_NO_CACHE_DIR=1 PIP_BREAK_SYSTEM_PACKAGES=1 python3 -m pip install uv \
+ && UV_PYTHON_INSTALL_DIR=/opt/python uv venv --seed --python 3.11 /opt/venv
+ENV PATH=/opt/venv/bin:$PATH
+ENV LANG=C.UTF-8 LC_ALL=C.UTF-8 PYTHONIOENCODING=UTF-8 PYTHONUNBUFFERED=1
+
+
+ENV PATH /opt/conda/bin:$PATH
+
+COPY --from=conda-build /opt/conda /opt/conda
+
+RUN set -ex && \
+	ln -s /opt/conda/etc/profile.d/conda.sh /etc/profile.d/conda.sh && \
+	echo ". /opt/conda/etc/profile.d/conda.sh" >> ~/.bashrc && \
+	echo "/opt/conda/bin/conda activate base" >> ~/.bashrc
+
+
+# User
+RUN groupadd --gid 1034 --non-unique bentoml \
+ && useradd --uid 1034 --gid 1034 --non-unique --create-home --home-dir /home/bentoml bentoml \
+ && mkdir -p /home/bentoml/bento && chown bentoml:bentoml /home/bentoml/bento
+
+# Environment
+ENV BENTO_PATH="/home/bentoml/bento" BENTOML_HOME="/home/bentoml/"
+WORKDIR /home/bentoml/bento
+
+SHELL [ "/bin/bash", "-eo", "pipefail", "-c" ]
+# Conda packages
+COPY --chown=bentoml:bentoml env/conda ./env/conda/
+
+# Python requirements. A feature of bentoml is one of its extras: --build-arg BENTOML_FEATURES=io-image,grpc
+COPY --chown=bentoml:bentoml env/python ./env/python/
+ARG BENTOML_FEATURES=
+RUN PIP_NO_CACHE_DIR=1 sh ./env/python/install.sh
+
+# Models. A Bento may have none, and a COPY must find something: the entrypoint goes along, then to its own place.
+COPY --chown=bentoml:bentoml env/docker/entrypoint.sh model[s] ./models/
+RUN mkdir -p ./env/docker && mv -f ./models/entrypoint.sh ./env/docker/ && chmod 0755 ./env/docker/entrypoint.sh
+
+# Sources
+COPY --from=bento --chown=bentoml:bentoml /bento/ ./
+
+RUN /opt/conda/bin/conda install -y -n base --override-channels -c conda-forge python=3.11 pip \
+ && if [ -f /home/bentoml/bento/env/conda/environment.yml ]; then /opt/conda/bin/conda env update -n base -f /home/bentoml/bento/env/conda/environment.yml; fi \
+ && /opt/conda/bin/conda clean -afy
+
+# Start: HTTP on 3000; metrics of a gRPC server on 3001
+EXPOSE 3000 3001
+USER bentoml
+ENTRYPOINT ["/home/bentoml/bento/env/docker/entrypoint.sh"]

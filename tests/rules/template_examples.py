@@ -1,0 +1,157 @@
+"""The templates of BentoML's guide "Advanced Containerization", written out: name → (template, options)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_ECHO = """\
+{% extends bento_base_template %}
+{% block SETUP_BENTO_COMPONENTS %}
+{{ super() }}
+RUN echo "We are running this during bentoml containerize!"
+{% endblock %}
+"""
+
+_TENSORFLOW = """\
+{% extends bento_base_template %}
+{% block SETUP_BENTO_BASE_IMAGE %}
+
+{{ super() }}
+
+WORKDIR /tmp
+
+SHELL [ "bash", "-exo", "pipefail", "-c" ]
+
+COPY ./src/tfops/zero_out.cc .
+
+RUN pip3 install tensorflow
+RUN bash -c "set -ex && \\
+\tg++ --std=c++14 -shared zero_out.cc -o /usr/lib/zero_out.so -fPIC -O2"
+
+{% endblock %}
+{% block SETUP_BENTO_COMPONENTS %}
+{{ super() }}
+RUN stat /usr/lib/zero_out.so
+{% endblock %}
+"""
+
+_AWS_VARIABLES = """\
+{% extends bento_base_template %}
+{% block SETUP_BENTO_BASE_IMAGE %}
+ARG AWS_SECRET_ACCESS_KEY
+ARG AWS_ACCESS_KEY_ID
+{{ super() }}
+
+ARG AWS_SECRET_ACCESS_KEY
+ARG AWS_ACCESS_KEY_ID
+
+ENV AWS_SECRET_ACCESS_KEY=$AWS_SECRET_ACCESS_KEY
+ENV AWS_ACCESS_KEY_ID=$AWS_ACCESS_KEY_ID
+{% endblock %}
+{% block SETUP_BENTO_COMPONENTS %}
+{{ super() }}
+
+RUN aws s3 cp s3://path/to/file {{ bento__path }}
+
+{% endblock %}
+"""
+
+_AWS_SECRET = """\
+{% extends bento_base_template %}
+{% block SETUP_BENTO_COMPONENTS %}
+{{ super() }}
+
+RUN --mount=type=secret,id=aws,target=/root/.aws/credentials \\
+     aws s3 cp s3://path/to/file {{ bento__path }}
+
+{% endblock %}
+"""
+
+_MULTI_STAGE = """\
+{% extends bento_base_template %}
+{% block SETUP_BENTO_BASE_IMAGE %}
+FROM --platform=$BUILDPLATFORM python:3.11-slim as buildstage
+RUN mkdir /tmp/mypackage
+
+WORKDIR /tmp/mypackage/
+COPY mypackage .
+RUN python setup.py sdist && mv dist/mypackage-0.0.1.tar.gz mypackage.tar.gz
+
+{{ super() }}
+{% endblock %}
+{% block SETUP_BENTO_COMPONENTS %}
+{{ super() }}
+COPY --from=buildstage mypackage.tar.gz /tmp/wheels/
+RUN --network=none pip install --find-links /tmp/wheels mypackage
+{% endblock %}
+"""
+
+_ENTRYPOINT = """\
+{% extends bento_base_template %}
+{% block SETUP_BENTO_ENTRYPOINT %}
+{{ super() }}
+
+ENTRYPOINT [ "{{ bento__entrypoint }}", "python", "-m", "awslambdaric" ]
+{% endblock %}
+"""
+
+_CUDA_CONDA = """\
+{% import '_macros.j2' as common %}
+{% extends bento_base_template %}
+{# Make sure to change the correct python_version and conda version accordingly. #}
+{# example: py38_4.10.3 #}
+{% set conda_version="py39_4.11.0" %}
+{% set conda_path="/opt/conda" %}
+{% set conda_exec=[conda_path, "bin", "conda"] | join("/") %}
+{% block SETUP_BENTO_BASE_IMAGE %}
+FROM debian:bullseye-slim as conda-build
+
+RUN --mount=type=cache,from=cached,sharing=shared,target=/var/cache/apt \\
+\t--mount=type=cache,from=cached,sharing=shared,target=/var/lib/apt \\
+\tapt-get update -y && \\
+\tapt-get install -y --no-install-recommends --allow-remove-essential \\
+\tbzip2 ca-certificates wget && \\
+\tapt-get clean
+
+ENV PATH {{ conda_path }}/bin:$PATH
+
+ARG CONDA_VERSION={{ conda_version }}
+
+RUN set -ex && \\
+\tMINICONDA_URL="https://repo.anaconda.com/miniconda/Miniconda3-${CONDA_VERSION}-Linux-x86_64.sh" && \\
+\twget "${MINICONDA_URL}" -O miniconda.sh -q && \\
+\tmkdir -p /opt && \\
+\tsh miniconda.sh -b -p {{ conda_path }} && rm miniconda.sh && \\
+\t{{ conda_exec }} clean -afy
+
+{{ super() }}
+
+ENV PATH {{ conda_path }}/bin:$PATH
+
+COPY --from=conda-build {{ conda_path }} {{ conda_path }}
+
+RUN set -ex && \\
+\tln -s {{ conda_path }}/etc/profile.d/conda.sh /etc/profile.d/conda.sh && \\
+\techo ". {{ conda_path }}/etc/profile.d/conda.sh" >> ~/.bashrc && \\
+\techo "{{ conda_exec }} activate base" >> ~/.bashrc
+
+{% endblock %}
+{% block SETUP_BENTO_COMPONENTS %}
+SHELL [ "/bin/bash", "-eo", "pipefail", "-c" ]
+{{ super() }}
+{{ common.setup_conda(__python_version__, bento__path, conda_path=conda_path) }}
+{% endblock %}
+"""
+
+EXAMPLES: dict[str, tuple[str, dict[str, Any]]] = {
+    "echo": (_ECHO, {}),
+    "tensorflow": (_TENSORFLOW, {"docker__system_packages": ["build-essential"]}),
+    "aws-variables": (_AWS_VARIABLES, {}),
+    "aws-secret": (_AWS_SECRET, {}),
+    "multi-stage": (_MULTI_STAGE, {}),
+    "entrypoint": (_ENTRYPOINT, {}),
+    "cuda-conda": (
+        _CUDA_CONDA,
+        {"docker__cuda_version": "11.6.2", "conda__dependencies": ["numpy"], "generation": "runner"},
+    ),
+}
