@@ -7,7 +7,6 @@ import fcntl
 import os
 import re
 import shutil
-import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -132,7 +131,7 @@ class Library:
                 path = os.path.join(temporary, name)
                 if name.startswith("bentomake-") and name.endswith(".lock"):
                     _sweep_one(path)
-                elif name.startswith("bentomake-latest-") and os.stat(path).st_mtime < time.time() - 60:
+                elif name.startswith("bentomake-latest-") and not _alive(name.split("-")[2]):
                     os.unlink(path)
 
     def set_latest(self, tag: Tag) -> None:
@@ -230,6 +229,16 @@ class Library:
                 shutil.rmtree(os.path.join(self.root, tag.name), ignore_errors=True)
         except OSError as error:
             raise StoreError(f"{tag} cannot be deleted: {error.strerror}.", place=directory) from error
+
+
+def _alive(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, ValueError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _sweep_one(lock_path: str) -> None:

@@ -95,13 +95,13 @@ def kind(path: Path) -> str:
     return "directory" if path.is_dir() else "file"
 
 
-def save_model(home: Path, version: str, data: bytes, latest: bool = True) -> None:
-    """A version of `toy_model` in the model store, as bentoml would save it."""
-    top = home / "models" / "toy_model" / version
+def save_model(home: Path, version: str, data: bytes, latest: bool = True, name: str = "toy_model") -> None:
+    """A version of a model in the model store, as bentoml would save it."""
+    top = home / "models" / name / version
     top.mkdir(parents=True, exist_ok=True)
     (top / "weights.bin").write_bytes(data)
     (top / "model.yaml").write_text(
-        f"name: toy_model\nversion: {version}\nmodule: bentoml.picklable_model\nlabels: {{}}\noptions: {{}}\n"
+        f"name: {name}\nversion: {version}\nmodule: bentoml.picklable_model\nlabels: {{}}\noptions: {{}}\n"
         "metadata: {}\ncontext:\n  framework_name: toy\n  framework_versions: {}\n  bentoml_version: 1.1.11\n"
         "  python_version: '3.11'\nsignatures: {}\napi_version: v1\ncreation_time: '2024-01-01T00:00:00+00:00'\n"
     )

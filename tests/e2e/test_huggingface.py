@@ -103,5 +103,5 @@ def test_a_hub_that_is_not_there_is_said(tmp_path: Path, bentoml14: str) -> None
     project = world.project("chat", {"service.py": SERVICE, "bentofile.yaml": BENTOFILE})
     failed = project.make()
     assert failed.code == 1
-    assert "error: The revision of the Hugging Face model Acme/Tiny cannot be resolved" in failed.stderr
+    assert ": The revision of the Hugging Face model Acme/Tiny cannot be resolved" in failed.stderr
     assert "Traceback" not in failed.stderr

@@ -102,12 +102,13 @@ class Story:
             "packages": ["toy"],
             "comment": "",
             "requirements_txt": None,
-            "models": None,
+            "models": ["quiet_model:latest"],
             "docker_env": None,
             "description": None,
         }
         self.project = self.world.project("light", {**FILES, "service.py": SERVICES[generation]})
         self.model("one", b"weights")
+        save_model(self.world.home, "one", b"declared, never opened", name="quiet_model")
         self.write_bentofile()
         self.clean_serial = 0
         self.number = 0
@@ -342,7 +343,7 @@ def requirements_file(s: Story) -> None:
 
 
 def declared_model(s: Story) -> None:
-    s.bentofile["models"] = [s.pick.choice(["toy_model:latest", "toy_model:one"])]
+    s.bentofile["models"] = ["quiet_model:latest", s.pick.choice(["toy_model:latest", "toy_model:one"])]
     s.write_bentofile()
 
 
@@ -361,6 +362,11 @@ def install_unrelated(s: Story) -> None:
 
 def save_another_model(s: Story) -> None:
     s.model(s.random_word(), s.random_word().encode())
+
+
+def save_quiet_model(s: Story) -> None:
+    """A declared model that the service itself never asks for."""
+    save_model(s.world.home, s.random_word(), s.random_word().encode(), name="quiet_model")
 
 
 def save_model_in_place(s: Story) -> None:
@@ -406,7 +412,16 @@ EDITS: list[Callable[[Story], None]] = [
     *(edit, edit_read, edit_same_size_and_time, edit_module, edit_service, shadow_module, add, add_listed, add_flag),
     *(remove, break_it, rename, mode, link, broken_link, file_to_link, ignore, include, exclude, labels, docker_env),
     *(packages, requirements_file, declared_model, install, uninstall, install_unrelated, save_another_model),
-    *(save_model_in_place, model_without_latest, move_latest, variable, lose_the_bento, comment, *FREE),
+    *(
+        save_quiet_model,
+        save_model_in_place,
+        model_without_latest,
+        move_latest,
+        variable,
+        lose_the_bento,
+        comment,
+        *FREE,
+    ),
 ]
 
 
