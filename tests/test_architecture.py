@@ -22,7 +22,7 @@ FLOORS = [
     {"engine"},
     {"bento"},
     {"service", "container"},
-    {"workspace", "project", "packing", "toolchain", "session", "runs"},
+    {"workspace", "project", "packing", "model_facts", "toolchain", "session", "runs", "surroundings", "swept"},
     {"build"},
     {"console", "cli", "__main__"},
 ]
@@ -34,12 +34,12 @@ ROOMS = {
     "networkx": {"engine.graph", "engine.scheduler"},
     "click": {"cli"},
     "rich": {"console"},
-    "jinja2": {"rules"},
+    "jinja2": {"container.rendering"},
     "pathspec": {"bento.patterns", "bento.ignore"},
     "xxhash": {"engine.stat_index"},
     "fsspec": {"bento.transfer"},
     "yaml": {
-        *("bento.yaml_place", "bento.yaml_words", "bento.info", "bento.library", "bento.models"),
+        *("bento.yaml_place", "bento.yaml_words", "bento.info", "bento.library", "bento.models", "bento.conda"),
         *("service.runner_generation", "service.class_generation", "cli.store"),
     },
     "subprocess": {"engine.process"},
