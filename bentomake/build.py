@@ -8,6 +8,7 @@ import stat
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 from . import __version__
@@ -73,9 +74,7 @@ class Result:
 
 def rulebook() -> Sequence[Rule]:
     """The rules that a target can name."""
-    from .rules import RULES  # type: ignore[import-not-found]  # rules/ is mapped by setuptools' package-dir
-
-    rules: Sequence[Rule] = RULES
+    rules: Sequence[Rule] = import_module("bentomake.rules").RULES  # type checkers do not know package-dir
     return rules
 
 

@@ -73,9 +73,7 @@ def build_command(targets: tuple[str, ...], **options: Any) -> int:
 
 def _targets(incomplete: str) -> list[CompletionItem]:
     """Rules, and directories as the shell knows them."""
-    from ..rules import RULES  # type: ignore[import-not-found]  # see build.py
-
-    names = [CompletionItem(rule.name) for rule in RULES if rule.name.startswith(incomplete)]
+    names = [CompletionItem(rule.name) for rule in rulebook() if rule.name.startswith(incomplete)]
     return [*names, CompletionItem(incomplete, type="dir")]
 
 
@@ -260,9 +258,7 @@ def own_files() -> list[str]:
     from ..engine.code import released
 
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    from ..rules import RULES
-
-    rules = os.path.dirname(RULES[0].file)
+    rules = os.path.dirname(rulebook()[0].file)
     if released(rules):
         return [os.path.join(package, "__init__.py"), os.path.join(package, "__main__.py")]
     found: list[str] = []

@@ -143,7 +143,8 @@ class Story:
         """Of a run with `-o path`."""
         assert "Traceback" not in run.stderr, run.stderr
         if run.code != 0:
-            said = [line for line in run.stderr.splitlines() if line.startswith(("error:", "  hint:", "  |"))]
+            # Warnings come before it, of those steps that had ended when it failed: with a cache more of them had.
+            said = run.stderr[run.stderr.find("error:") :].splitlines() if "error:" in run.stderr else []
             assert said, run.stderr
             return Answer(run.code, "\n".join(said), "")
         bento = Path(run.stdout.strip())
