@@ -74,6 +74,8 @@ class Project:
             "build.labels": dict(self.settings.labels),
             "lock.locker": self.settings.locker,
             "lock.upgrade": list(self.settings.upgrade),
+            "lock.platform": self.settings.platform,
+            "lock.hashes": self.settings.hashes,
             "args": {**self.bentofile.values["args"], **self.settings.args},
             "python.is_src_layout": self.source_layout,
         }
@@ -205,6 +207,8 @@ class Project:
                 return self.interpreter.path
             case "read":
                 return self._read
+            case "names":
+                return self._names
             case "look":
                 return self._look
             case "link":
@@ -232,6 +236,10 @@ class Project:
         root, _, path = name.partition("/")
         with open(os.path.join(self.roots[root], path), "rb") as file:
             return file.read()
+
+    def _names(self, name: str) -> list[str]:
+        root, _, path = name.partition("/")
+        return sorted(os.listdir(os.path.join(self.roots[root], path)))
 
     def _look(
         self, service: str, aliases: Mapping[str, str], workdir: str, args: Mapping[str, Any], also: Sequence[str]

@@ -26,6 +26,8 @@ class Settings:
     force: bool = False
     locker: str = "uv"
     upgrade: tuple[str, ...] = ()  # names; ("*",) for all
+    platform: str | None = None  # what the lock is for, if not this machine's Linux: `linux/arm64`
+    hashes: bool = False  # in the lock
     import_timeout: float = 300.0
     version: str | None = None
     name: str | None = None

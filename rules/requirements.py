@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bentomake.bento import pins
+from bentomake.bento import pins, wheels
 from bentomake.bento.package_source import Options
 from bentomake.engine.rule import Context, Produced, rule
 from bentomake.errors import BentofileError
@@ -13,15 +13,21 @@ SOURCES = ("index_url", "no_index", "trusted_host", "extra_index_url", "find_lin
 
 
 @rule(
-    outputs=["(env/python/requirements.txt)", "(env/python/requirements.in)", "(env/python/constraints.txt)"],
-    params=["python.packages", "python.requirements_txt", *(f"python.{name}" for name in SOURCES)],
+    outputs=[
+        "(env/python/requirements.txt)",
+        "(env/python/requirements.in)",
+        "(env/python/constraints.txt)",
+        f"{wheels.DIRECTORY}/",
+    ],
+    params=["python.packages", "python.requirements_txt", "python.wheels", *(f"python.{name}" for name in SOURCES)],
     oracles=["bentoml.version", "generation"],
 )
 def requirements(ctx: Context) -> Mapping[str, Produced]:
     """One requirement a line, comments dropped: a comment that changes reaches nothing behind this rule.
 
     Generation "class" gets requirements.in with the bentofile's options and bentoml itself; "runner" gets
-    requirements.txt with the user's own lines only, as install.sh adds the rest. Constraints stay constraints.
+    requirements.txt with the user's own lines only, as install.sh adds the rest. Constraints stay constraints; wheels
+    of the project are copied, and named by their paths in the Bento, where both generations install.
     """
     given = _given(ctx)
     options = Options.of(ctx.param, ctx.place)
@@ -30,14 +36,16 @@ def requirements(ctx: Context) -> Mapping[str, Produced]:
     if ctx.oracle("generation") == "class":
         head = options.over(given.options).lines()
         tail = given.bentoml(_released(ctx))
+    packed = wheels.pack(ctx, ctx.param("python.wheels") or [])
     constraints = [line.spec for line in given.constraints]
     lines = [
         *head,
         *(["-c constraints.txt"] if constraints else []),
         *(line.text for line in given.lines),
+        *(f"./{path}" for path in packed),
         *tail,
     ]
-    made: dict[str, Produced] = {}
+    made: dict[str, Produced] = {**packed}
     if lines:
         name = "requirements.in" if ctx.oracle("generation") == "class" else "requirements.txt"
         made[f"env/python/{name}"] = "\n".join(lines) + "\n"

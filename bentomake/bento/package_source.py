@@ -1,13 +1,17 @@
-"""Where packages come from: the user's index, links and hosts; and that no URL among them carries a credential."""
+"""Where packages come from: the user's index, links and hosts; a credential among them is named, `${VARIABLE}`."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import BentofileError
+
+# What pip and uv expand in a requirement file: both only when they install, so files keep the variable's name.
+VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
+_ANY_VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
 @dataclass
@@ -57,25 +61,64 @@ class Options:
         )
 
 
+def secret_variables(options: Options) -> list[str]:
+    """The variables that these options name, sorted: whoever installs needs their values, and nobody else."""
+    return variables([options.index_url or "", *options.extra_index_url, *options.find_links])
+
+
+def variables(texts: Iterable[str]) -> list[str]:
+    """The names of all `${VARIABLE}` in the texts, sorted."""
+    return sorted({name for text in texts for name in VARIABLE.findall(text)})
+
+
 def refuse_credentials(url: str, place: str | None) -> None:
-    """Raise BentofileError for a URL that carries a password or a token; the message does not repeat it."""
+    """Raise BentofileError for a URL that carries a password or a token; the message does not repeat it.
+
+    A variable may stand for it: `https://${TOKEN}@host`, `https://user:${PASSWORD}@host`.
+    """
+    for name in _ANY_VARIABLE.findall(url):
+        if not VARIABLE.fullmatch(f"${{{name}}}"):
+            raise BentofileError(
+                f"pip does not expand ${{{name}}}: only variables in capital letters are.",
+                place=place,
+                hint=f"Write ${{{name.upper()}}}.",
+            )
     scheme, _, rest = url.partition("://")
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     user, _, host = authority.rpartition("@")
-    odd_port = re.search(r":(?!\d*$)[^\]]*$", host)  # `user:pass/word@host`: the slash ends the host too early
-    if (user and (":" in user or not scheme.endswith("ssh"))) or odd_port:
-        what = (
-            "Variables in a package URL are not supported yet"
-            if "${" in authority
-            else ("A package URL must not carry credentials, they would be readable in the Bento")
-        )
+    odd_port = re.search(r":(?!\d*$)[^\]]*$", VARIABLE.sub("0", host))  # `user:pass/word@host`: the slash ends it early
+    if odd_port or (user and not _named(user) and (":" in user or not scheme.endswith("ssh"))):
         shown = f"{scheme}://****" if odd_port else scrub(url)
         raise BentofileError(
-            f"{what}: {shown}.",
+            f"A package URL must not carry credentials, they would be readable in the Bento: {shown}.",
             place=place,
-            hint="Remove user and password from the URL; the resolver finds them in ~/.netrc, or in the URL of an "
-            "environment variable such as UV_DEFAULT_INDEX.",
+            hint="Write ${VARIABLE} in their place, and set that variable where you build; or leave them to ~/.netrc.",
         )
+
+
+def _named(user: str) -> bool:
+    """Whether the secret part of `user:password` is a variable."""
+    name, _, password = user.partition(":")
+    if VARIABLE.fullmatch(password):
+        return True
+    # A token may stand alone; with git hosts a fixed word, or nothing, follows it.
+    return bool(VARIABLE.fullmatch(name)) and password in ("", "x-oauth-basic")
+
+
+def expand(text: str, values: Mapping[str, str]) -> str:
+    """The text with the values of its variables, as pip and uv read it."""
+    return VARIABLE.sub(lambda match: values.get(match[1], match[0]), text)
+
+
+def hide(text: str, values: Mapping[str, str]) -> str:
+    """What a resolver said, with the names of variables instead of their values, and without other credentials."""
+    from urllib.parse import quote, unquote
+
+    named = {form: name for name, value in values.items() for form in (value, quote(value, safe=""), unquote(value))}
+    for form in sorted(named, key=len, reverse=True):  # a value may be a part of another
+        if len(form) > 3:  # a shorter one is in too many words to be told from them, and no secret
+            text = text.replace(form, f"${{{named[form]}}}")
+    return scrub(text)
 
 
 def scrub(text: str) -> str:

@@ -15,10 +15,12 @@ Read = Callable[[str], "bytes | None"]
 
 _COMMENT = re.compile(r"(^|\s+)#.*$")
 _URL = re.compile(r"(?:[\w.+-]+(?:\[[^\]]*\])?\s*@\s*)?([A-Za-z][A-Za-z0-9+.-]*)://(\S*)")
-_LINE_OPTION = re.compile(r"\s--?[a-z]")  # `--hash=…` and the like after a requirement
+_LINE_OPTION = re.compile(r"\s+(?=--?[a-z])")  # before `--hash=…` and the like after a requirement
+_HASH = re.compile(r"\s--hash[=\s]\s*(\w+:[0-9a-fA-F]+)")
 ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2")
 _SHORT = {"-i": "--index-url", "-f": "--find-links", "-r": "--requirement", "-c": "--constraint", "-e": "--editable"}
 _VALUED = (*_SHORT.values(), "--extra-index-url", "--trusted-host", "--no-binary", "--only-binary")
+_SOURCES = ("--index-url", "--extra-index-url", "--find-links", "--trusted-host", "--no-index", "--pre")
 OTHER = ("--pre", "--prefer-binary", "--require-hashes", "--no-binary", "--only-binary")
 
 
@@ -32,6 +34,10 @@ class Line:
     name: str | None = None  # canonical; None where only the resolver can tell (a bare URL or path)
     pinned: bool = False  # it has a specifier or a URL
     path: str | None = None  # it is a local file
+
+    @property
+    def hashes(self) -> list[str]:
+        return _HASH.findall(self.text)
 
 
 @dataclass
@@ -56,13 +62,19 @@ class Requirements:
 
 
 def read(
-    paths: Iterable[tuple[str, str | None]] = (), *, lines: Iterable[str] = (), place: str | None = None, reader: Read
+    paths: Iterable[tuple[str, str | None]] = (),
+    *,
+    lines: Iterable[str] = (),
+    place: str | None = None,
+    reader: Read,
+    locked: bool = False,
 ) -> Requirements:
     """Read requirement files, given as (path, where it was named), and single `lines` that stand in the bentofile.
 
-    `reader` gives a file's bytes by its path relative to the build context, or None. Raises BentofileError.
+    `reader` gives a file's bytes by its path relative to the build context, or None. Raises BentofileError. What is
+    `locked` a resolver wrote: its URLs are not judged.
     """
-    reading = _Reading(reader)
+    reading = _Reading(reader, locked)
     for path, named_at in paths:
         reading.file(path, named_at)
     for line in lines:
@@ -101,8 +113,9 @@ def is_version(text: str) -> bool:
 class _Reading:
     """One pass over files and lines; `chain` holds the files that are open, outermost first."""
 
-    def __init__(self, reader: Read):
+    def __init__(self, reader: Read, locked: bool = False):
         self.reader = reader
+        self.locked = locked
         self.found = Requirements()
 
     def file(self, path: str, named_at: str | None, chain: tuple[str, ...] = (), constraint: bool = False) -> None:
@@ -128,7 +141,12 @@ class _Reading:
 
     def line(self, text: str, place: str, chain: tuple[str, ...] = (), constraint: bool = False) -> None:
         if not text.startswith("-"):
-            (self.found.constraints if constraint else self.found.lines).append(_requirement(text, place))
+            spec, *after = _LINE_OPTION.split(text)
+            for word in [word for word in after if _is_source(word)]:  # pip knows these on lines of their own
+                after.remove(word)
+                self.line(word, place)
+            line = _requirement(" ".join([spec, *after]), place, self.locked)
+            (self.found.constraints if constraint else self.found.lines).append(line)
             return
         option, value = _option(text, place)
         options = self.found.options
@@ -204,13 +222,17 @@ def _option(text: str, place: str) -> tuple[str, str]:
     return option, value
 
 
-def _requirement(text: str, place: str) -> Line:
+def _is_source(word: str) -> bool:
+    option = re.split(r"[=\s]", word, maxsplit=1)[0]
+    return _SHORT.get(option, option) in _SOURCES
+
+
+def _requirement(text: str, place: str, locked: bool = False) -> Line:
     from packaging.requirements import InvalidRequirement, Requirement
     from packaging.utils import canonicalize_name
 
-    cut = _LINE_OPTION.search(text)
-    spec = text[: cut.start()].strip() if cut else text
-    if url := _URL.match(spec):
+    spec = _LINE_OPTION.split(text)[0].strip()
+    if (url := _URL.match(spec)) and not locked:
         refuse_credentials(spec[url.start(1) :], place)
     if (url and url[1].lower() == "file") or _is_path(spec):
         return Line(text, spec, place, pinned=True, path=spec)

@@ -79,9 +79,7 @@ SECTIONS = ("docker", "python", "conda")
 
 # Options (sections, `option=value`) that real bentoml builds and this version does not: name → what to do instead.
 # Building one means removing its line here.
-NOT_YET = {
-    "python.wheels": "Name the package in python.packages, with python.find_links or an index that has it.",
-}
+NOT_YET: dict[str, str] = {}
 
 
 # What other tools, or other parts of BentoML, call an option: key → what to do.

@@ -45,6 +45,8 @@ from ..workspace import Settings, goals
     help="Resolve anew: all packages, or the named one; also Hugging Face revisions.",
 )
 @click.option("--locker", type=click.Choice(["uv", "pip-compile"]), help="What resolves the lock (default: uv).")
+@click.option("--hashes", is_flag=True, help="Lock with hashes of all packages.")
+@click.option("--platform", type=click.Choice(["linux/amd64", "linux/arm64"]), help="Lock for that machine.")
 @click.option("-o", "--output", type=click.Choice(["json", "tag", "path"]), help="What to print on stdout.")
 @click.option("--progress", type=click.Choice(["auto", "tty", "plain", "json"]), default="auto", help="How to show it.")
 @click.option("--import-timeout", type=float, default=300.0, metavar="SECONDS", help="For the service (300).")
@@ -105,6 +107,8 @@ def settings_from(options: Mapping[str, Any], env: Mapping[str, str] | None = No
         locker=locker,
         upgrade=("*",) if "*" in options["upgrade"] else tuple(options["upgrade"]),
         import_timeout=options["import_timeout"],
+        platform=options["platform"],
+        hashes=options["hashes"],
         version=options["version"],
         name=options["name"],
         labels=labels,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..errors import RuleError
@@ -137,8 +138,11 @@ class RecipeContext:
         cwd: str | None = None,
         timeout: float | None = None,
         stdin: str | None = None,
+        hide: Callable[[str], str] | None = None,
     ) -> process.Completed:
         done = process.run(argv, env=env, cwd=cwd or self.workdir, timeout=timeout, stdin=stdin)
+        if hide is not None:
+            done = replace(done, stdout=hide(done.stdout), stderr=hide(done.stderr))
         self.log_lines.extend(text.rstrip("\n") for text in (done.stdout, done.stderr) if text.strip())
         return done
 

@@ -76,8 +76,12 @@ class Context(Protocol):
         cwd: str | None = None,
         timeout: float | None = None,
         stdin: str | None = None,
+        hide: Callable[[str], str] | None = None,
     ) -> Completed:
-        """Start a process and wait; what it prints goes to the action's log. Never raises for its exit code."""
+        """Start a process and wait; what it prints goes to the action's log. Never raises for its exit code.
+
+        `hide` takes secrets out of all that it prints, before anything else sees it.
+        """
 
     def host(self, name: str) -> Any:
         """A way to the machine that is in no key because it cannot change the result (a path to a store, a runner)."""

@@ -7,7 +7,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,8 @@ class FakeContext:
         self.params, self.places, self.oracles = params or {}, places or {}, oracles or {}
         self.inputs = {name: DictFiles(files) for name, files in (inputs or {}).items()}
         self.facts, self.project, self.installed = facts or {}, project, installed or {}
-        self.hosts = {"python": python, "installed": lambda: dict(self.installed), "read": self._read, **(hosts or {})}
+        own = {"python": python, "installed": lambda: dict(self.installed), "read": self._read, "names": self._names}
+        self.hosts = {**own, **(hosts or {})}
         self.discovered: dict[tuple[str, str], str] = {}
         self.warnings: list[tuple[str, str | None, str | None]] = []
         self.logged: list[str] = []
@@ -115,6 +117,9 @@ class FakeContext:
         if kind == "file":
             path = self._path(name)
             return Fact(str(digest.of_bytes(path.read_bytes())), value=str(path)) if path.is_file() else ABSENT
+        if kind == "listing":
+            path = self._path(f"{name}/")
+            return Fact(digest.of_value(self._names(name))) if path.is_dir() else ABSENT
         if kind == "env":
             value = os.environ.get(name)
             return ABSENT if value is None else Fact(digest.of_value(value), None, value)
@@ -130,6 +135,9 @@ class FakeContext:
     def _read(self, name: str) -> bytes:
         return self._path(name).read_bytes()
 
+    def _names(self, name: str) -> list[str]:
+        return sorted(os.listdir(self._path(f"{name}/")))
+
     def run(
         self,
         argv: list[str],
@@ -138,9 +146,12 @@ class FakeContext:
         cwd: str | None = None,
         timeout: float | None = None,
         stdin: str | None = None,
+        hide: Callable[[str], str] | None = None,
     ) -> process.Completed:
         self.ran.append((list(argv), dict(env or {})))
         done = process.run(argv, env=env, cwd=cwd or self.workdir, timeout=timeout, stdin=stdin)
+        if hide is not None:
+            done = replace(done, stdout=hide(done.stdout), stderr=hide(done.stderr))
         self.logged += [text for text in (done.stdout, done.stderr) if text]
         return done
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +17,7 @@ from bentomake.rules.requirements import requirements
 from context import FakeContext, a_venv, follow, installed_in
 
 from bentomake.engine.fact import Fact
-from bentomake.errors import StepError, UsageError
+from bentomake.errors import BentofileError, StepError, UsageError
 
 HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
 LOCKERS = [
@@ -56,6 +58,8 @@ def a_lock(
     facts: dict[tuple[str, str], Fact] | None = None,
     constraints: list[str] | None = None,
     add_bentoml: bool = False,
+    platform: str | None = None,
+    hashes: bool = False,
     **params: Any,
 ) -> tuple[FakeContext, dict[str, str]]:
     """Lock packages; without bentoml in a "class" Bento, to keep the sets small."""
@@ -74,6 +78,8 @@ def a_lock(
         params={
             "lock.locker": locker,
             "lock.upgrade": upgrade or [],
+            "lock.platform": platform,
+            "lock.hashes": hashes,
             **{f"python.{name}": value for name, value in params.items() if name != "docker_python"},
             "docker.python_version": params.get("docker_python"),
         },
@@ -82,7 +88,7 @@ def a_lock(
             "bentoml.version": bentoml,
             "generation": generation,
             "python.version": version,
-            "arch": platform.machine(),
+            "arch": os.uname().machine,
         },
         inputs={"requirements": files},
         project=project,
@@ -382,3 +388,58 @@ def test_both_lockers_give_the_same_lock_on_the_examples(
     if seeded:
         kept = {name: version for name, version in pins_of(one).items() if name in installed}
         assert kept == {name: installed[name] for name in kept} and "scikit-learn" in kept
+
+
+IDNA = [  # of 3.6, as the index has them
+    "sha256:9ecdbbd083b06798ae1e86adcbfe8ab1479cf864e4ee30fe4e46a003d12491ca",
+    "sha256:c05567e9c24a6b9faaa835c4821bad0590fbb9d5779e7caa6e1cc4978e7eb24f",
+]
+
+
+def hashes_of(made: dict[str, str]) -> dict[str, list[str]]:
+    (text,) = made.values()
+    lines = text.replace(" \\\n", "").splitlines()
+    return {line.split("==")[0]: re.findall(r"--hash=(\S+)", line) for line in lines}
+
+
+@pytest.mark.parametrize("locker", LOCKERS)
+def test_hashes_are_in_the_lock_on_request(tmp_path: Path, locker: str) -> None:
+    _, made = a_lock(tmp_path, ["idna==3.6"], locker=locker, hashes=True)
+    assert made["env/python/requirements.txt"] == f"idna==3.6 \\\n    --hash={IDNA[0]} \\\n    --hash={IDNA[1]}\n"
+
+
+@pytest.mark.parametrize("locker", LOCKERS)
+def test_hashed_requirements_make_a_hashed_lock(tmp_path: Path, locker: str) -> None:
+    _, made = a_lock(tmp_path, [f"idna==3.6 --hash={IDNA[1]}", "six==1.16.0"], locker=locker)
+    found = hashes_of(made)
+    assert found["idna"] == [IDNA[1]], "the user's own say which file"
+    assert len(found["six"]) == 2
+
+
+def test_a_hash_that_the_index_does_not_know_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(StepError) as caught:
+        a_lock(tmp_path, ["idna==3.6 --hash=sha256:" + 64 * "0"])
+    assert caught.value.message == "None of the hashes that are asked for idna==3.6 is one of the package index."
+    assert IDNA[0] in (caught.value.hint or "")
+
+
+def test_hashes_that_cannot_be_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BentofileError) as caught:
+        a_lock(tmp_path, ["a @ git+https://example.org/a@main", "--require-hashes"])
+    assert caught.value.message.startswith("a comes from a git repository, which has no hash")
+    with pytest.raises(BentofileError) as caught:
+        a_lock(tmp_path, [f"idna==3.6 --hash={IDNA[1]}"], lock_packages=False, add_bentoml=True)
+    assert caught.value.message.startswith("Hashed requirements cannot be installed without a lock")
+
+
+def test_uv_locks_for_another_machine(tmp_path: Path) -> None:
+    packages = ["idna==3.6 ; platform_machine == 'x86_64'", "six==1.16.0 ; platform_machine == 'aarch64'"]
+    assert list(pins_of(a_lock(tmp_path, packages, platform="linux/amd64")[1])) == ["idna"]
+    assert list(pins_of(a_lock(tmp_path, packages, platform="linux/arm64")[1])) == ["six"]
+
+
+def test_pip_compile_refuses_another_machine(tmp_path: Path) -> None:
+    other = "linux/arm64" if platform.machine() == "x86_64" else "linux/amd64"
+    with pytest.raises(UsageError) as caught:
+        a_lock(tmp_path, ["idna"], locker="pip-compile", platform=other)
+    assert "--locker uv" in (caught.value.hint or "")

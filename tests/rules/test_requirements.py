@@ -209,3 +209,43 @@ def test_local_files_are_left_as_they_are(tmp_path: Path) -> None:
     ctx = a_context(tmp_path, packages=["./wheels/mine-1.0-py3-none-any.whl"], find_links=["wheels"])
     assert "./wheels/mine-1.0-py3-none-any.whl" in follow(requirements, ctx)["env/python/requirements.txt"]
     assert ctx.warnings == []  # the judgement of the bentofile has said so
+
+
+@pytest.mark.parametrize("generation", ["runner", "class"])
+def test_options_on_the_line_of_a_package_get_lines_of_their_own(tmp_path: Path, generation: str) -> None:
+    ctx = a_context(
+        tmp_path,
+        generation,
+        packages=[
+            "torchvision==0.9.2 --extra-index-url https://example.org/simple",
+            "torch==1.9.0+cpu -f https://example.org/torch.html --trusted-host=example.org",
+            "bentoml",
+        ],
+    )
+    (text,) = follow(requirements, ctx).values()
+    assert text.splitlines()[:5] == [
+        "--trusted-host example.org",
+        "--extra-index-url https://example.org/simple",
+        "--find-links https://example.org/torch.html",
+        "torchvision==0.9.2",
+        "torch==1.9.0+cpu",
+    ]
+
+
+def test_hashes_and_settings_stay_on_the_line(tmp_path: Path) -> None:
+    text = "idna==3.6 \\\n  --hash=sha256:aa \\\n  --hash=sha256:bb -i https://example.org/simple\n"
+    ctx = a_context(tmp_path, files={"r.txt": text}, requirements_txt="r.txt")
+    assert follow(requirements, ctx)["env/python/requirements.txt"] == (
+        "--index-url https://example.org/simple\nidna==3.6 --hash=sha256:aa --hash=sha256:bb\n"
+    )
+
+
+def test_files_of_parent_directories_are_followed(tmp_path: Path) -> None:
+    files = {
+        "r.txt": "-r ../common/base.txt\n",
+        "../common/base.txt": "-c pins.txt\nidna\n",
+        "../common/pins.txt": "six<2",
+    }
+    made = follow(requirements, a_context(tmp_path, files=files, requirements_txt="r.txt"))
+    assert made["env/python/requirements.txt"] == "-c constraints.txt\nidna\n"
+    assert made["env/python/constraints.txt"] == "six<2\n"
