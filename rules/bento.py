@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from bentomake.bento import info as bento_info
+from bentomake.bento import wheels
 from bentomake.bento.layout import BENTO_YAML, DIGESTS, README, content_digest, digests_file, version_of
+from bentomake.bento.package_source import Options, secret_variables, variables
 from bentomake.bento.readme import readme as generated_readme
 from bentomake.bento.tag import Tag
 from bentomake.bento.variables import docker_env
@@ -70,6 +72,7 @@ def bento(ctx: Context) -> Mapping[str, Produced]:
     params["docker.env"] = docker_env(ctx) or None  # a dotenv file too: bento.yaml has values, not paths
     params["labels"] = {**(ctx.param("labels") or {}), **(service.get("labels") or {}), **ctx.param("build.labels")}
     facts = {"python": ctx.oracle("python.version"), "bentoml": ctx.oracle("bentoml.version")}
+    params["secrets"] = _secrets(ctx)
     if service["generation"] == "runner":
         info = bento_info.runner_info(params, service, models, facts)
     else:
@@ -98,6 +101,24 @@ def bento(ctx: Context) -> Mapping[str, Produced]:
         "models": [model["tag"] for model in models if model["registry"] == "bentoml"],
     }
     return {"bento.json": json.dumps(arrival, indent=1) + "\n", **under("bento", written)}
+
+
+def _secrets(ctx: Context) -> list[str]:
+    """The variables that stand for credentials in the requirements.
+
+    Warns of those that only a requirement names: the Dockerfile knows options, and is given secrets for those.
+    """
+    files = ctx.input("requirements")
+    asked = variables(files.text(path) for path in files.tree if not path.startswith(wheels.DIRECTORY))
+    known = {*secret_variables(Options.of(ctx.param, ctx.place)), *(env["name"] for env in ctx.param("envs") or [])}
+    for name in asked:
+        if name not in known:
+            ctx.warn(
+                f"A requirement names the variable {name}, which the build of the image is not given.",
+                place=ctx.place("python.requirements_txt") or ctx.place("python.packages"),
+                hint=f"Write `envs: [{{name: {name}, stage: build}}]`, or the index under python.extra_index_url.",
+            )
+    return asked
 
 
 def _check_packed(ctx: Context, service: dict[str, Any], packed: Mapping[str, Entry]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from bentomake.bento import conda, context_file, distros
 from bentomake.bento.info import spec_1
-from bentomake.bento.package_source import Options, refuse_credentials
+from bentomake.bento.package_source import Options, refuse_credentials, secret_variables, variables
 from bentomake.bento.variables import docker_env, refers_to_another
 from bentomake.engine.rule import Context, Produced, rule
 from bentomake.engine.tree import Entry
@@ -128,6 +128,7 @@ def _facts(ctx: Context, environment: conda.Environment | None, script: bytes | 
         "conda": _conda(environment, distro, base_image or cuda, template),
         "system_packages": [] if base_image else _words(ctx, "docker.system_packages"),
         "env": dict(sorted(env.items())),  # the order in a mapping is in no key
+        "secrets": _secrets(ctx),
         "setup_script": script and ("late" if _needs_sources(ctx, script) else "early"),
         "pip_words": [*(_index_words(ctx) if generation == "runner" else []), *_pip_args(ctx)],
         "feature_words": [] if generation == "runner" else [*_index_words(ctx), *_pip_args(ctx)],
@@ -252,6 +253,13 @@ def _env(ctx: Context) -> dict[str, str]:
                 place=ctx.place(f"docker.env.{name}"),
             )
     return found
+
+
+def _secrets(ctx: Context) -> list[dict[str, Any]]:
+    """What the layer of the requirements is given: the variables of index URLs, and `envs` that only a build has."""
+    named = {*secret_variables(Options.of(ctx.param, ctx.place)), *variables(_pip_args(ctx))}
+    given = {env["name"] for env in ctx.param("envs") or [] if env.get("stage") == "build" and not env.get("value")}
+    return [{"name": name, "required": name in named} for name in sorted(named | given)]
 
 
 def _setup_script(ctx: Context) -> bytes | None:

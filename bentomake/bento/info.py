@@ -153,6 +153,8 @@ def environment(params: dict[str, Any], service: dict[str, Any]) -> list[dict[st
     """`envs` of the bentofile and of the service, and docker.env, which real spec-2 builds drop."""
     envs = [*(params.get("envs") or []), *(service.get("envs") or [])]
     named = {env["name"] for env in envs}
+    secrets = [name for name in params.get("secrets") or () if name not in named]
+    envs.extend({"name": name, "value": "", "stage": "build"} for name in secrets)  # which bentoml mounts as secrets
     docker = params.get("docker.env")
     if isinstance(docker, dict):
         envs.extend({"name": k, "value": v, "stage": "runtime"} for k, v in docker.items() if k not in named)

@@ -125,13 +125,22 @@ def _environment(
     jinja.filters.update(
         env_value=env_value,
         shell_word=shlex.quote,
-        shell_words=lambda words: "".join(f"{shlex.quote(word)} " for word in words),
+        shell_words=lambda words: "".join(f"{_shell_word(word, facts)} " for word in words),
         bash_quote=shlex.quote,
         normalize_line=_normalize_line,
     )
     jinja.tests["untouched"] = lambda value: isinstance(value, Default)
     jinja.globals.update(_variables(facts, buildkit))
     return jinja
+
+
+def _shell_word(word: str, facts: Mapping[str, Any]) -> str:
+    """Literal for the shell, but for the variables of secrets, which it has when it installs."""
+    names = [secret["name"] for secret in facts["secrets"]]
+    quoted = shlex.quote(word)
+    for name in names:
+        quoted = quoted.replace(f"${{{name}}}", f"'\"${{{name}}}\"'")
+    return quoted
 
 
 def _variables(facts: Mapping[str, Any], buildkit: bool) -> dict[str, Any]:

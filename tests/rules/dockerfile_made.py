@@ -104,6 +104,10 @@ CASES: dict[str, dict[str, Any]] = {
         "python__trusted_host": ["pypi.example.com"],
         "python__pip_args": "--pre --timeout '100' '--progress-bar=o f$f'",
     },
+    "private-index": {
+        "python__index_url": "https://me:${TOKEN}@pypi.example.com/simple",
+        "envs": [{"name": "KEY", "value": "", "stage": "build"}],
+    },
     "late-script": {
         "docker__setup_script": "setup.py",
         "files": {"setup.py": b"#!/usr/bin/env python\nimport runpy\nrunpy.run_path('src/warm_up.py')\n"},
