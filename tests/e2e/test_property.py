@@ -108,7 +108,8 @@ class Story:
         }
         self.project = self.world.project("light", {**FILES, "service.py": SERVICES[generation]})
         self.model("one", b"weights")
-        save_model(self.world.home, "one", b"declared, never opened", name="quiet_model")
+        for version in ("one", "two"):
+            save_model(self.world.home, version, f"declared, never opened {version}".encode(), name="quiet_model")
         self.write_bentofile()
         self.clean_serial = 0
         self.number = 0
@@ -365,9 +366,9 @@ def save_another_model(s: Story) -> None:
     s.model(s.random_word(), s.random_word().encode())
 
 
-def save_quiet_model(s: Story) -> None:
+def move_quiet_latest(s: Story) -> None:
     """A declared model that the service itself never asks for."""
-    save_model(s.world.home, s.random_word(), s.random_word().encode(), name="quiet_model")
+    (s.world.home / "models" / "quiet_model" / "latest").write_text("one")
 
 
 def save_model_in_place(s: Story) -> None:
@@ -414,7 +415,7 @@ EDITS: list[Callable[[Story], None]] = [
     *(remove, break_it, rename, mode, link, broken_link, file_to_link, ignore, include, exclude, labels, docker_env),
     *(packages, requirements_file, declared_model, install, uninstall, install_unrelated, save_another_model),
     *(
-        save_quiet_model,
+        move_quiet_latest,
         save_model_in_place,
         model_without_latest,
         move_latest,
