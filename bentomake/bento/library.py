@@ -131,6 +131,8 @@ class Library:
                 path = os.path.join(temporary, name)
                 if name.startswith("bentomake-") and name.endswith(".lock"):
                     _sweep_one(path)
+                elif name.startswith("bentomake-doomed-") and not _alive(name.split("-")[2]):
+                    shutil.rmtree(path, ignore_errors=True)
                 elif name.startswith("bentomake-latest-") and not _alive(name.split("-")[2]):
                     os.unlink(path)
 
@@ -217,7 +219,7 @@ class Library:
     def delete(self, tag: Tag) -> None:
         """Remove a Bento; `latest` then names the newest one left; the name goes with its last version."""
         directory = self.directory(tag)
-        doomed = os.path.join(self.home, "tmp", f"bentomake-{os.getpid()}-{os.urandom(6).hex()}")
+        doomed = os.path.join(self.home, "tmp", f"bentomake-doomed-{os.getpid()}-{os.urandom(6).hex()}")
         try:
             os.makedirs(os.path.dirname(doomed), exist_ok=True)
             os.rename(directory, doomed)

@@ -138,7 +138,11 @@ class ActionCache:
         try:
             cache = diskcache.Cache(self.directory, timeout=60, **settings)
             cache.get("probe")
-        except (sqlite3.Error, ValueError, TypeError, AttributeError, Refused, diskcache.Timeout) as error:
+        except diskcache.Timeout as busy:
+            raise StoreError(f"The action cache {self.directory} is in use by others for too long.") from busy
+        except (sqlite3.Error, ValueError, TypeError, AttributeError, Refused) as error:
+            if "locked" in str(error):  # a live database is no damaged one
+                raise StoreError(f"The action cache {self.directory} is in use by others for too long.") from error
             self.notes.append(f"the action cache was damaged ({error}); it starts anew")
             shutil.rmtree(self.directory, ignore_errors=True)
             try:
