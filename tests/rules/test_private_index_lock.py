@@ -108,6 +108,20 @@ def test_a_wrong_password_fails_without_being_told(
 
 
 @pytest.mark.parametrize("locker", LOCKERS)
+def test_what_the_resolver_says_has_names_for_values(
+    locker: str, index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PRIVATE_TOKEN", TOKEN)
+    links = "http://localhost:9/${PRIVATE_TOKEN}/simple/"
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    with pytest.raises(StepError) as caught:
+        both(tmp_path, locker, packages=[f"secretpkg @ {links}secretpkg-1.2-py3-none-any.whl"])
+    assert "${PRIVATE_TOKEN}" in (caught.value.detail or "")
+    assert TOKEN not in str(caught.value.to_json()) + str(caught.value)
+
+
+@pytest.mark.parametrize("locker", LOCKERS)
 def test_netrc_serves_the_resolver(locker: str, index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text(f"machine 127.0.0.1\nlogin me\npassword {TOKEN}\n")
