@@ -13,7 +13,7 @@ from harness import ALL, LIGHT, Project, World
 
 pytestmark = pytest.mark.real
 
-COMMANDS = ["", "build", "explain", "list", "get", "delete", "cache", "completion"]
+COMMANDS = ["", "build", "check", "schema", "explain", "list", "get", "delete", "cache", "completion"]
 CACHE_COMMANDS = ["cache stats", "cache gc", "cache verify", "cache clear"]
 
 

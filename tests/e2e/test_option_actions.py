@@ -44,7 +44,7 @@ TABLE: dict[str, tuple[str, str, set[str]]] = {
     "labels": ("{a: b}", "{a: c}", {"bento"}),
     "include": ('["*.py"]', '["*.py", "a.txt"]', {"sources", "bento"}),
     "exclude": ('["a.txt"]', '["b.txt"]', {"sources", "bento"}),
-    "models": ('["m:v1"]', '["m:v2"]', {"service", "models", "bento"}),
+    "models": ('["m:v1"]', '["m:v2"]', {"models", "bento"}),
     "envs": ("[{name: A, value: b}]", "[{name: A, value: c}]", IMAGE),
     "args": ("{a: 1}", "{a: 2}", {"service", "bento"}),
     "docker.distro": ("debian", "alpine", IMAGE),
