@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 _FOREIGN = ("PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL", "VIRTUAL_ENV", "SOURCE_DATE_EPOCH")
-SERVICE = ["bentoml>=1.4,<2", "scikit-learn"]
+SERVICE = ["bentoml>=1.4,<2", "scikit-learn", "uv"]  # its locked builds want uv beside it
 PEERS = ["doit", "ninja"]
 
 
