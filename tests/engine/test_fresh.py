@@ -32,9 +32,9 @@ class World:
         time.sleep(SETTLE + 0.01)
 
     def record(self):
-        return self.watch.write(self.cache, ARGV, self.env, "/work", "the path\n", "all cached\n")
+        return self.watch.write(self.cache, ARGV, self.env, "/project", "the path\n", "all cached\n")
 
-    def ask(self, argv=ARGV, env=None, cwd="/work"):
+    def ask(self, argv=ARGV, env=None, cwd="/project"):
         return answer(argv, {**self.env, **(env or {})}, cwd)
 
 
@@ -119,7 +119,7 @@ def test_other_arguments_are_another_command(recorded, argv):
 
 
 def test_so_is_another_working_directory(recorded):
-    assert recorded.ask(cwd="/work/sub") is None
+    assert recorded.ask(cwd="/project/sub") is None
 
 
 def test_a_file_too_new_to_be_trusted_makes_no_record(world):
