@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -145,7 +146,7 @@ def test_a_variable_that_is_not_set_is_named(index: Index, tmp_path: Path) -> No
     assert caught.value.place == "bentofile.yaml:4"
 
 
-@pytest.mark.skipif(not os.path.exists("/usr/bin/git"), reason="no git")
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 def test_a_branch_is_locked_at_its_commit(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.mkdir()
