@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bentomake.bento import pins, wheels
+from bentomake.bento import context_file, image, image_requirements, local_archives, pins, wheels
 from bentomake.bento.package_source import Options
 from bentomake.engine.rule import Context, Produced, rule
 from bentomake.errors import BentofileError
@@ -18,7 +18,10 @@ SOURCES = ("index_url", "no_index", "trusted_host", "extra_index_url", "find_lin
         "(env/python/requirements.in)",
         "(env/python/constraints.txt)",
         f"{wheels.DIRECTORY}/",
+        f"({image.FILE})",  # for the lock
     ],
+    inputs=[image.RULE],
+    tools=["uv"],  # reads a uv.lock that an image in code names
     params=["python.packages", "python.requirements_txt", "python.wheels", *(f"python.{name}" for name in SOURCES)],
     oracles=["bentoml.version", "generation"],
 )
@@ -29,23 +32,35 @@ def requirements(ctx: Context) -> Mapping[str, Produced]:
     requirements.txt with the user's own lines only, as install.sh adds the rest. Constraints stay constraints; wheels
     of the project are copied, and named by their paths in the Bento, where both generations install.
     """
+    in_code = image.of(ctx)
+    ctx = image.beside(ctx)
     given = _given(ctx)
+    if in_code is not None:
+        given = image_requirements.before(ctx, in_code, given)
     options = Options.of(ctx.param, ctx.place)
-    _refuse_paths(given)
+    local = _local(given)
     head, tail = given.options.lines(), []
     if ctx.oracle("generation") == "class":
         head = options.over(given.options).lines()
         tail = given.bentoml(_released(ctx))
     packed = wheels.pack(ctx, ctx.param("python.wheels") or [])
-    constraints = [line.spec for line in given.constraints]
+    archives = local_archives.pack(
+        [(found, place) for _, found, place in local],
+        lambda path: context_file.read_if_there(ctx, "python.packages", path),
+        packed,
+    )
+    named = {text: found.packed() for text, found, _ in local}
+    constraints = [line.text for line in given.constraints]
     lines = [
         *head,
         *(["-c constraints.txt"] if constraints else []),
-        *(line.text for line in given.lines),
-        *(f"./{path}" for path in packed),
+        *(named.get(line.text, line.text) for line in given.lines),
+        *(path.replace(f"{wheels.DIRECTORY}/", wheels.NAMED, 1) for path in packed),
         *tail,
     ]
-    made: dict[str, Produced] = {**packed}
+    made: dict[str, Produced] = {**packed, **archives}
+    if in_code is not None:
+        made[image.FILE] = image.for_lock(in_code)
     if lines:
         name = "requirements.in" if ctx.oracle("generation") == "class" else "requirements.txt"
         made[f"env/python/{name}"] = "\n".join(lines) + "\n"
@@ -80,11 +95,17 @@ def _released(ctx: Context) -> str | None:
     return released
 
 
-def _refuse_paths(given: pins.Requirements) -> None:
+def _local(given: pins.Requirements) -> list[tuple[str, local_archives.Local, str]]:
+    """(line, archive, place) of those that the project has; BentofileError for paths that mean nothing elsewhere."""
+    found = []
     for line in given.lines:
-        if line.path is not None and (line.path.startswith(("/", "~")) or "file:" in line.path.lower()):
+        local = local_archives.parse(line.spec)
+        if local is not None and not local.outside:
+            found.append((line.text, local, line.place))
+        elif local is not None or (line.path or "").startswith(("/", "~")) or "file:" in (line.path or "").lower():
             raise BentofileError(
-                f"{line.path} is a path of this machine; it means nothing where the image is built.",
+                f"{line.path or line.spec} is a path of this machine; it means nothing where the image is built.",
                 place=line.place,
-                hint="Name a package of the index, or a URL.",
+                hint=local_archives.ELSEWHERE,
             )
+    return found

@@ -8,7 +8,7 @@ from typing import Any
 
 from bentomake.engine.fact import ABSENT
 from bentomake.engine.rule import Context, Produced, rule
-from bentomake.errors import BentomakeError, StepError
+from bentomake.errors import BentomakeError
 
 from .models import chosen
 
@@ -28,7 +28,7 @@ _KEPT = (
 
 
 @rule(
-    outputs=["service.json", "openapi.yaml", "(schema.json)"],
+    outputs=["service.json", "openapi.yaml", "(schema.json)", "(image.json)"],
     params=["service", "models.aliases", "args", "python.is_src_layout"],
     oracles=["python.version", "bentoml.version"],
 )
@@ -48,12 +48,6 @@ def service(ctx: Context) -> Mapping[str, Produced]:
         raise
     ctx.log("\n".join(text.rstrip() for text in (looked.stdout, looked.stderr) if text.strip()))
     found: dict[str, Any] = looked.result
-    if found.get("uses_image"):
-        raise StepError(
-            f"The service {name} describes its image in code (image=…), which bentomake does not build yet.",
-            place=ctx.place("service"),
-            hint="Move its packages to `python:` and its base image to `docker:` of the bentofile.",
-        )
     for model, commit in (found.get("hf_revisions") or {}).items():
         ctx.discover("hf", model)
         ctx.log(f"{model} is at commit {commit}")
@@ -78,6 +72,8 @@ def service(ctx: Context) -> Mapping[str, Produced]:
     }
     if "schema_json" in found:
         made["schema.json"] = found["schema_json"]
+    if found.get("image"):
+        made["image.json"] = json.dumps(found["image"], indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     return made
 
 

@@ -16,6 +16,7 @@ __all__ = ["Bentofile", "Remark", "find", "load"]
 
 NAME = "bentofile.yaml"
 OTHER_NAME = "bentofile.yml"
+DEFAULT_SERVICE = "service.py"  # bentoml 1.4 takes it where no bentofile names another
 MINIMAL = 'service: "service:svc"'
 
 
@@ -57,7 +58,10 @@ class Bentofile:
 
 
 def find(directory: str, cwd: str) -> str:
-    """The absolute path of a directory's bentofile; UsageError if there is none."""
+    """The absolute path of a directory's bentofile; UsageError if there is none.
+
+    A directory with a service.py needs none: that path then names no file, and `load` gives the defaults.
+    """
     where = os.path.normpath(os.path.join(cwd, directory))
     for name in (NAME, OTHER_NAME):
         path = os.path.join(where, name)
@@ -70,10 +74,18 @@ def find(directory: str, cwd: str) -> str:
         )
     from . import pyproject
 
-    if pyproject.configured(path := os.path.join(where, pyproject.NAME)):
+    own = os.path.isfile(os.path.join(where, DEFAULT_SERVICE))
+    path = os.path.join(where, pyproject.NAME)
+    if pyproject.configured(path) or (own and os.path.isfile(path)):
         return path
+    if own:
+        return os.path.join(where, NAME)  # every option has its default
+    raise missing(where)
+
+
+def missing(directory: str) -> UsageError:
     hint = f"Write one, at least {MINIMAL}, or name another with -f FILE."
-    raise UsageError(f"There is no bentofile.yaml in {where}.", hint=hint)
+    return UsageError(f"There is no bentofile.yaml in {directory}.", hint=hint)
 
 
 def load(path: str, cwd: str) -> Bentofile:
@@ -82,12 +94,17 @@ def load(path: str, cwd: str) -> Bentofile:
     shown = _shown(path, cwd)
     from . import groups, judgement, pyproject, yaml_place
 
-    data, table = _bytes(path, shown), None
+    beside = os.path.join(os.path.dirname(path), DEFAULT_SERVICE)
+    if os.path.basename(path) == NAME and not os.path.lexists(path) and os.path.isfile(beside):
+        shown, data = _shown(beside, cwd), b"{}"
+    else:
+        data = _bytes(path, shown)
+    table = None
     problems: list[tuple[int, BentofileError]] = []
     root: yaml_place.Node | None
     if os.path.basename(path) == pyproject.NAME:
         table = pyproject.read(data, shown)
-        root = pyproject.adopt(table, shown)
+        root = pyproject.adopt(table)
     else:
         root, problems = yaml_place.read(data, shown)
     if root is None or root.value is None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -80,15 +81,22 @@ DISTROS: Mapping[str, Distro] = {
 
 _APT = "apt-get install -q -y --no-install-recommends"
 _RPMS = "ca-certificates gcc gcc-c++ make bash shadow-utils"
+# What bentoml installs in every image of generation "class": commands of an image in code may count on it.
+FIRST: Mapping[str, tuple[str, ...]] = {
+    "debian": ("ca-certificates", "gnupg2", "bash", "build-essential", "git"),
+    "alpine": ("bash", "build-base", "linux-headers", "shadow", "git"),
+    "ubi8": (*_RPMS.split(), "git"),
+    "amazonlinux": (*_RPMS.split(), "git"),
+}
 _INSTALL = {"debian": _APT, "alpine": "apk add --update", "ubi8": "yum install -y", "amazonlinux": "yum install -y"}
 
 
 def install_commands(distro: str, python: str, packages: str) -> list[str]:
     """What bento.yaml's newer form has bentoml's own `containerize` run first; `packages` are words for a shell."""
     first = {
-        "debian": f"apt-get update && {_APT} --allow-remove-essential ca-certificates gnupg2 bash build-essential git",
-        "alpine": "apk add --update bash build-base linux-headers shadow git",
-        "ubi8": f"yum install -y {_RPMS} git",
+        "debian": f"apt-get update && {_APT} --allow-remove-essential {' '.join(FIRST['debian'])}",
+        "alpine": f"apk add --update {' '.join(FIRST['alpine'])}",
+        "ubi8": f"yum install -y {' '.join(FIRST['ubi8'])}",
         "amazonlinux": f"yum install -y {_RPMS} git python{python} python{python}-pip",
     }
     if python == "3.8":
@@ -103,6 +111,11 @@ def install_commands(distro: str, python: str, packages: str) -> list[str]:
             f" && ln -sf /usr/bin/{name}{python} /usr/local/bin/{name}" for name in ("python", "pip")
         )
     return [first[distro], *([f"{_INSTALL[distro]} {packages}"] if packages else [])]
+
+
+def install(distro: str, packages: Sequence[str]) -> str:
+    """One command that installs packages, in the words of `install_commands`."""
+    return f"{_INSTALL[distro]} {' '.join(map(shlex.quote, packages))}"
 
 
 class Lack(NamedTuple):

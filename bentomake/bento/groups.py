@@ -190,7 +190,10 @@ def section(reading: Reading, general: str, dotted: str, node: Node) -> dict[str
             found[key] = value
         reading.not_yet(name, value)
     for key, field in fields.items():
-        if field.required and (key not in pairs or pairs[key].node.value is None):
+        absent = key not in pairs
+        # A `service:` with nothing behind it is a mistake; who knows no better leaves it out.
+        wanted = field.required or (field.kind == "service" and not absent)
+        if wanted and (absent or pairs[key].node.value is None):
             reading.missing(prefix + key, reading.lines.get(prefix + key, node.line if dotted else 0), field)
     return found
 
@@ -201,6 +204,7 @@ def _copy(default: Any) -> Any:
 
 READERS: dict[str, Reader] = {
     "string": kinds.string,
+    "service": kinds.service,
     "name": kinds.a_name,
     "tag": kinds.a_tag,
     "text": env_value,

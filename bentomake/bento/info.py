@@ -6,7 +6,9 @@ import shlex
 from collections.abc import Callable
 from typing import Any
 
+from ..errors import StoreError
 from .distros import cuda_version, image, install_commands
+from .image import Image, section
 
 _DOCKER = (
     "distro",
@@ -106,6 +108,7 @@ def class_info(
     models: list[dict[str, Any]],
     facts: dict[str, str],
     requirements: str,
+    in_code: Image | None = None,
 ) -> dict[str, Any]:
     """The part of a class service's bento.yaml that the content decides (reference: BentoML 1.4, BentoInfoV2).
 
@@ -129,6 +132,8 @@ def class_info(
         sections["docker"]["env"] = {**given, **(sections["docker"]["env"] or {})} or None
         return {**head, "spec": 1, "runners": [], "apis": [], **sections}
     version = params["docker.python_version"] or facts["python"]
+    if in_code is not None:
+        return {**head, "spec": 2, "image": section(params, in_code, _minor(version), requirements)}
     distro = params["docker.distro"] or "debian"
     packages = " ".join(
         shlex.quote(word) for item in params.get("docker.system_packages") or () for word in item.split()
@@ -147,6 +152,10 @@ def class_info(
             "build_include": [],
         },
     }
+
+
+def _minor(version: str) -> str:
+    return ".".join(version.split(".")[:2])
 
 
 def environment(params: dict[str, Any], service: dict[str, Any]) -> list[dict[str, str]]:
@@ -176,3 +185,37 @@ def dump(info: dict[str, Any]) -> str:
     import yaml
 
     return str(yaml.dump(info, Dumper=yaml.SafeDumper, sort_keys=False, allow_unicode=True, default_flow_style=False))
+
+
+def parse(data: bytes, path: str) -> dict[str, Any]:
+    """bento.yaml of any Bento; StoreError if it is none."""
+    import yaml
+
+    try:
+        info = yaml.load(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - safe
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise StoreError(f"{path} is no YAML: {error}.") from error
+    if not isinstance(info, dict) or not info.get("name") or not info.get("version"):
+        raise StoreError(f"{path} does not say the name and the version of a Bento.")
+    return info
+
+
+def arrival(info: dict[str, Any], digest: str) -> dict[str, Any]:
+    """What bento.json says of a Bento, from its bento.yaml: what else is to be done with it needs no YAML."""
+    models: dict[str, dict[str, Any]] = {}
+    for part in (info, *(info.get("services") or [])):
+        for model in part.get("models") or []:
+            if isinstance(model, dict) and model.get("tag"):
+                registry = str(model.get("registry") or "bentoml")
+                told = {"tag": str(model["tag"]), "registry": registry}
+                if registry != "bentoml" and model.get("metadata"):
+                    told["metadata"] = model["metadata"]
+                models.setdefault(told["tag"], told)
+    return {
+        "name": str(info["name"]),
+        "version": str(info["version"]),
+        "digest": digest,
+        "labels": {str(key): str(value) for key, value in (info.get("labels") or {}).items()},
+        "created": str(info.get("creation_time") or ""),
+        "models": list(models.values()),
+    }

@@ -25,6 +25,7 @@ def _list(items: dict[str, Any]) -> dict[str, Any]:
 
 KINDS: dict[str, dict[str, Any]] = {
     "string": _TEXT,
+    "service": {"type": "string", "pattern": r"^$|\S"},
     "description": _TEXT,
     "text": _SCALAR,
     "name": {"type": "string", "pattern": f"^{_PART}$", "maxLength": tag.LONGEST},
@@ -85,7 +86,7 @@ def _property(field: Field) -> dict[str, Any]:
         shape = _list({"anyOf": [KINDS["tag"], item]} if field.kind == "models" else item)
     if field.choices:
         shape = {"enum": list(field.choices)}
-    shape = dict(shape) if field.required else _nullable(shape)
+    shape = dict(shape) if field.required or field.kind == "service" else _nullable(shape)
     described: dict[str, Any] = {"description": field.meaning}
     if field.default not in (None, [], {}, ""):
         described["default"] = field.default

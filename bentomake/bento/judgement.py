@@ -28,7 +28,7 @@ def _image(reading: Reading, values: dict[str, Any]) -> None:
         for name in ("docker.distro", "docker.python_version", "docker.cuda_version", "docker.system_packages"):
             _ignored(reading, values, name, "has no effect: docker.base_image is set")
         return
-    name = values["docker.distro"] = values["docker.distro"] or "debian"
+    name = values["docker.distro"] or "debian"
     if name not in distros.DISTROS:
         return
     cuda, conda = values["docker.cuda_version"], has_conda(values)

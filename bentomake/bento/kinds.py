@@ -48,6 +48,11 @@ def string(reading: Reading, field: Field, name: str, node: Node) -> str | None:
     return value
 
 
+def service(reading: Reading, field: Field, name: str, node: Node) -> str | None:
+    """A string; the empty one is as good as none."""
+    return None if node.value == "" else string(reading, field, name, node)
+
+
 def example(field: Field) -> str:
     return field.example or field.choices[0]
 

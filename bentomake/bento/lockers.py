@@ -13,6 +13,8 @@ from ..engine.rule import Context
 from ..errors import UsageError
 from . import pins
 from .package_source import Options, hide
+from .pip_words import NO_BUILD_ISOLATION
+from .targets import Target
 
 if TYPE_CHECKING:
     from ..engine.process import Completed
@@ -44,6 +46,11 @@ class Task:
     upgrade: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)  # variable → value; also in `env`, never in an argument
+    libc: str | None = "gnu"
+
+    @property
+    def target(self) -> Target:
+        return Target(self.python, self.arch, self.libc)
 
 
 def uv(ctx: Context, task: Task) -> Completed:
@@ -63,14 +70,16 @@ def run_uv(ctx: Context, task: Task, argv: list[str]) -> Completed:
     where = [
         *("--python", ctx.host("python")),
         # The image has the newest patch release of X.Y, uv would take X.Y.0 and refuse what needs a later one.
-        *("--python-version", f"{task.python}.99"),
-        *("--python-platform", f"{task.arch}-unknown-linux-gnu"),
+        *("--python-version", f"{task.target.python}.99"),
+        *("--python-platform", task.target.triple),
         *(word for host in task.given.options.trusted_host for word in ("--allow-insecure-host", host)),
     ]
     if task.given.options.extra_index_url and task.generation == "runner":
         where += ["--index-strategy", "unsafe-best-match"]  # as pip sees them, which installs this generation's lock
     if "--pre" in task.given.options.other and "--prerelease" not in argv:
         where += ["--prerelease", "allow"]
+    if NO_BUILD_ISOLATION in task.given.options.other:
+        where += [NO_BUILD_ISOLATION]
     return _run(ctx, task, [*head, *where, "--no-header", "--no-annotate", *argv])
 
 
@@ -78,10 +87,12 @@ def pip_compile(ctx: Context, task: Task) -> Completed:
     import platform
 
     own = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    if sys.platform != "linux" or platform.machine() != task.arch or own != task.python:
+    target = task.target
+    here = Target(own, platform.machine(), "gnu" if platform.libc_ver()[0] == "glibc" else "musl")
+    if sys.platform != "linux" or here[:2] != target[:2] or (target.libc or here.libc) != here.libc:
         raise UsageError(
-            f"pip-compile can lock only for the Python it runs in: the Bento is for Python {task.python} on Linux "
-            f"{task.arch}, bentomake runs in Python {own} on {platform.system()} {platform.machine()}.",
+            f"pip-compile can lock only for the Python it runs in: the Bento is for {target}, bentomake runs in "
+            f"{str(here).replace('Linux', platform.system(), 1)}.",
             place=ctx.place("docker.python_version"),
             hint="Lock with uv (--locker uv), which locks for any Python.",
         )
@@ -92,6 +103,7 @@ def pip_compile(ctx: Context, task: Task) -> Completed:
     argv += ["--pre"] if "--pre" in task.given.options.other else []
     argv += ["--constraint", CONSTRAINTS] if task.given.constraints else []
     argv += ["--generate-hashes"] if task.hashes else []
+    argv += [NO_BUILD_ISOLATION] if NO_BUILD_ISOLATION in task.given.options.other else []
     return _run(ctx, task, [*argv, "--output-file", OUT, IN])
 
 

@@ -84,6 +84,10 @@ class ModelStore:
             found.extend(os.path.relpath(os.path.join(root, name), top) for name in names)
         return sorted(found)
 
+    def where(self, tag: Tag) -> dict[str, str]:
+        """path → file of a model."""
+        return {path: os.path.join(self.directory(tag), path) for path in self.files(tag)}
+
     def directories(self, tag: Tag) -> list[str]:
         """The directories of a model: while none of them changes, no file came or went."""
         return [root for root, _, _ in os.walk(self.directory(tag), followlinks=True)]

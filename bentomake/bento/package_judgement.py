@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from . import local_archives
+
 # The name of an import → the distribution that has it.
 MISNAMED = {
     "attr": "attrs",
@@ -57,9 +59,12 @@ def judge(text: str) -> Iterator[Found]:
         return
     spec = text.partition(" --")[0].partition(" ;")[0].strip()
     path = spec.partition(" @ ")[2].strip() or spec
-    if path.startswith(("/", "~")) or path.lower().startswith("file:"):
+    archive = local_archives.parse(spec)
+    if archive is not None and not archive.outside:
+        return  # it is packed
+    if archive is not None or path.startswith(("/", "~")) or path.lower().startswith("file:"):
         message = f"{path} is a path of this machine; it means nothing where the image is built."
-        yield Found(True, message, "Name a package of the index, or a URL.")
+        yield Found(True, message, local_archives.ELSEWHERE)
     elif path in (".", "..") or path.startswith(("./", "../", ".[")):
         message = f"{path} is a local file, which will not be where the image is built."
         yield Found(False, message, "Name a package of the index, or a URL.")

@@ -68,6 +68,10 @@ def read(data: bytes, shown: str) -> Table:
     build: Any = parsed
     for part in TABLE:
         build = build.get(part) if isinstance(build, dict) else None
+    tool = parsed.get("tool")
+    if not isinstance(tool, dict | None) or not isinstance((tool or {}).get("bentoml", {}), dict):
+        hint = 'Write at least:\n\n[tool.bentoml.build]\nservice = "service:svc"'
+        raise BentofileError(f"{NAME} has no table [tool.bentoml.build].", place=shown, hint=hint)
     dynamic = project.get("dynamic")
     return Table(
         None if build is None else pair(*TABLE).node,
@@ -179,14 +183,12 @@ def _line_of(item: Any, start: int, written: list[str]) -> int:
     return start
 
 
-def adopt(table: Table, shown: str) -> Node:
-    """The build options as one root node, with the project's name where the options have none."""
-    if table.root is None:
-        hint = 'Write at least:\n\n[tool.bentoml.build]\nservice = "service:svc"'
-        raise BentofileError(f"{NAME} has no table [tool.bentoml.build].", place=shown, hint=hint)
-    if isinstance(table.root.value, dict) and table.name is not None:
-        table.root.value.setdefault("name", table.name)
-    return table.root
+def adopt(table: Table) -> Node:
+    """The build options as one root node, with the project's name where the options have none; none are well."""
+    root = Node(0, {}) if table.root is None else table.root
+    if isinstance(root.value, dict) and table.name is not None:
+        root.value.setdefault("name", table.name)
+    return root
 
 
 def add_dependencies(reading: Reading, values: dict[str, Any], table: Table) -> None:

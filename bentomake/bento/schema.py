@@ -32,7 +32,7 @@ class Field:
 
 
 FIELDS: tuple[Field, ...] = (
-    Field("service", "string", "the service to pack: `module:attribute`", required=True, example='"service:svc"'),
+    Field("service", "service", "the service to pack: `module:attribute`", example='"service:svc"'),
     Field("name", "name", "the Bento's name; the service's own if unset", example='"iris_classifier"'),
     Field("description", "description", "Markdown for the Bento's README, or `file: PATH`", example='"What it does."'),
     Field("labels", "labels", "names and values that go with the Bento", {}, example="{owner: me}"),

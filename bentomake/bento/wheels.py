@@ -10,9 +10,12 @@ from ..engine.fact import ABSENT
 from ..engine.rule import Context
 from ..errors import BentofileError
 from . import context_file
+from .local_archives import DIRECTORY, NAMED
+from .targets import Target
+
+__all__ = ["DIRECTORY", "NAMED", "OPTION", "pack", "unfit"]
 
 OPTION = "python.wheels"
-DIRECTORY = "env/python/wheels"  # of the Bento
 
 
 def pack(ctx: Context, patterns: list[str]) -> dict[str, bytes]:
@@ -53,33 +56,35 @@ def _matches(ctx: Context, path: str) -> list[str]:
     return found
 
 
-def judge(ctx: Context, path: str, python: str, arch: str) -> None:
-    """Raise BentofileError for a wheel that Python X.Y on Linux `arch` cannot install; sdists always can be."""
+def unfit(path: str, target: Target, place: str | None) -> BentofileError | None:
+    """Why the image cannot install that wheel; None if it can, and for sdists, which always can be."""
     from packaging.tags import Tag, compatible_tags, cpython_tags
     from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
     name = posixpath.basename(path)
     if not name.endswith(".whl"):
-        return
+        return None
     try:
         tags = parse_wheel_filename(name)[3]
-    except InvalidWheelFilename as error:
-        raise BentofileError(
+    except InvalidWheelFilename:
+        return BentofileError(
             f"{name} is not the name of a wheel: pip needs NAME-VERSION-PYTHON-ABI-PLATFORM.whl.",
-            place=ctx.place(OPTION),
+            place=place,
             hint="Keep the name that the wheel was built with.",
-        ) from error
-    major, minor = (int(part) for part in python.split("."))
+        )
+    major, minor = (int(part) for part in target.python.split("."))
     cpython = f"cp{major}{minor}"
     known = {
         *cpython_tags((major, minor), [cpython], ["linux"]),
         *compatible_tags((major, minor), cpython, ["linux"]),
     }
-    ours = re.compile(rf"(many|musl)?linux.*_{re.escape(arch)}")
+    kinds = {"gnu": "(many)?", "musl": "(musl)?", None: "(many|musl)?"}[target.libc]
+    ours = re.compile(rf"{kinds}linux.*_{re.escape(target.arch)}")
     here = {Tag(t.interpreter, t.abi, "linux" if ours.fullmatch(t.platform) else t.platform) for t in tags}
-    if not here & known:
-        raise BentofileError(
-            f"{name} is not a wheel for Python {python} on Linux {arch}, which the Bento is for.",
-            place=ctx.place(OPTION),
-            hint="Build it for that, or set docker.python_version or --platform to what it is for.",
-        )
+    if here & known:
+        return None
+    return BentofileError(
+        f"{name} is not a wheel for {target}, which the Bento is for.",
+        place=place,
+        hint="Build it for that, or set docker.python_version, docker.distro or --platform to what it is for.",
+    )

@@ -8,18 +8,6 @@ from typing import Any
 
 HUB = "https://huggingface.co"
 NO_TIME = "1970-01-01T00:00:00+00:00"  # a hub model has no time of its own; the real build writes the clock's
-IMAGE = (
-    "base_image",
-    "distro",
-    "python_version",
-    "commands",
-    "lock_python_packages",
-    "pack_git_packages",
-    "python_requirements",
-    "post_commands",
-    "build_include_paths",
-    "scripts",
-)
 
 
 def describe(service: Any, request: dict[str, Any], fail: Any) -> dict[str, Any]:
@@ -69,7 +57,6 @@ def describe(service: Any, request: dict[str, Any], fail: Any) -> dict[str, Any]
     chat = [path for path in schema.get("paths", ()) if isinstance(path, str) and path.endswith("/chat/completions")]
     if chat:
         labels["openai_endpoint"] = chat[0][: -len("/chat/completions")]
-    image = getattr(service, "image", None)
     return {
         "name": to_snake_case(service.name),
         "entry_service": service.name,
@@ -80,8 +67,6 @@ def describe(service: Any, request: dict[str, Any], fail: Any) -> dict[str, Any]
         "schema": json.loads(schema_json),
         "models": models,
         "hf_revisions": revisions,
-        "uses_image": image is not None,
-        "image": None if image is None else plain({key: getattr(image, key) for key in IMAGE if hasattr(image, key)}),
         "openapi_yaml": openapi.getvalue(),
         "schema_json": schema_json,
     }

@@ -57,6 +57,7 @@ class Observer:
         self.variables: set[str] = set()
         self.searches: dict[tuple[str, tuple[str, ...]], None] = {}
         self.refused: str | None = None
+        self.paused = 0  # while positive, what is looked at does not count
         self._kinds: dict[str, str] = {}
         self._copying: tuple[Any, int] | None = None
 
@@ -87,8 +88,13 @@ class Observer:
             full = absolute(path)
         except (OSError, TypeError, ValueError):
             return
-        if full is not None and full.startswith(self.roots):
+        if full is not None and full.startswith(self.roots) and not self.paused:
             self.stats.add(full)
+
+    def saw(self, path: str) -> None:
+        """Count a file that was read while this observer was paused."""
+        full = os.path.normpath(path)
+        self.files.setdefault(full, signature(full))
 
     def _audit(self, event: str, args: tuple[Any, ...]) -> None:
         if event == "open":
@@ -112,7 +118,7 @@ class Observer:
                 self.written.add(full)
             if not flags & os.O_RDWR or flags & FRESH:
                 return
-        if full not in self.files and full not in self.written:
+        if full not in self.files and full not in self.written and not self.paused:
             self.files[full] = signature(full)
 
     def _changed(self, path: Any) -> None:

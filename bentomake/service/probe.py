@@ -67,6 +67,8 @@ def describe(request: "dict[str, Any]", context: str, observer: Any, resolve: An
         set_arguments(dict(request["args"]))
     seen: list[dict[str, Any]] = []
     watch_models(seen)
+    images = beside("image_calls").Calls(observer, context)
+    images.install()
     # After bentoml, as its own command does: the project shadows nothing of that.
     sys.path[:0] = [path for path in [context, *request.get("also", ())] if path not in sys.path]
     module, name, attribute = resolve.load(request["service"], context, lambda: observer.refused)
@@ -88,6 +90,7 @@ def describe(request: "dict[str, Any]", context: str, observer: Any, resolve: An
         "bentoml_version": bentoml.__version__,
         "service": import_string,
         "models_seen": models_seen,
+        "image": images.describe(getattr(service, "image", None)),
         **found,
     }
 

@@ -59,6 +59,8 @@ def compare(theirs: dict[str, Any], ours: dict[str, Any]) -> None:
     """Equal, where what is unset is null for them and empty for us."""
     python = theirs.pop("docker.python_version")
     assert ours["docker.python_version"] in (None, python)
+    if ours["docker.base_image"] is None:
+        ours["docker.distro"] = ours["docker.distro"] or "debian"  # the rules' affair: an image in code may say another
     if theirs["name"] is not None:
         theirs["name"] = theirs["name"].lower()  # they do so later, when the Bento is made
     theirs["labels"] = {name: str(value) for name, value in theirs["labels"].items()}  # 1.1 does so later as well

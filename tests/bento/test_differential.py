@@ -23,7 +23,7 @@ REFUSED = {
     "kind": r"must be (a list|a string|a mapping|a version|a list of strings).*, not (a|the|empty)",
     "boolean": r"must be true or false, not ",
     "null-value": r"(labels|docker\.env)\.\w+ has no value\.",
-    "service": r"service is (missing|empty)",
+    "service": r"service is missing",
     "leaves": r"names \S+, which is not a file inside the build context\.",
     "leaves-pattern": r"leaves the build context: only what lies in it can be packed",
     "missing-file": r"names \S+, which does not exist",
@@ -32,6 +32,10 @@ REFUSED = {
     "misspelt-key": r"envs\[\d+\]\.\w+ is not an option",
 }
 Case = dict[str, Any]
+
+
+def _no_service(case: Case, generation: str) -> bool:
+    return generation == "runner" and not case.get("service")
 
 
 def _env_list(case: Case, generation: str) -> bool:
@@ -60,6 +64,7 @@ def _newer_cuda(case: Case, generation: str) -> bool:
 
 # id → whether a case has what bentomake takes and a BentoML refuses
 TAKEN: dict[str, Callable[[Case, str], bool]] = {
+    "no-service": _no_service,
     "newer-option": _newer,
     "env-list": _env_list,
     "image-python": _image_python,
@@ -121,6 +126,7 @@ def normalised(values: dict[str, Any], generation: str) -> dict[str, Any]:
     found = dict(values)
     if found["docker.base_image"] is None:
         found["docker.python_version"] = found["docker.python_version"] or PYTHON
+        found["docker.distro"] = found["docker.distro"] or "debian"
     found["docker.cuda_version"] = distros.cuda_version(found["docker.cuda_version"], generation)
     if isinstance(found["docker.env"], str):
         found["docker.env"] = dict(variables.dotenv(b"A=1\n", found["docker.env"]))

@@ -117,8 +117,6 @@ def test_the_real_one_reads_the_same(tmp_path: Path, bentoml14: str) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[project]\n", ["pyproject.toml: pyproject.toml has no table [tool.bentoml.build]."]),
-        ("[tool.bentoml.build]\n", ["pyproject.toml: service is missing (the service to pack: `module:attribute`)."]),
         (
             '[tool.bentoml.build]\nservice = "s:s"\n\n[tool.bentoml.build.docker]\npython_version = 3.10\n',
             ["pyproject.toml:5: docker.python_version: 3.10 without quotes is the number 3.1 to TOML."],
@@ -150,6 +148,12 @@ def test_the_real_one_reads_the_same(tmp_path: Path, bentoml14: str) -> None:
 )  # fmt: skip
 def test_what_is_wrong_is_said_with_its_line(text: str, said: list[str], tmp_path: Path) -> None:
     assert refused(tmp_path, text) == said
+
+
+@pytest.mark.parametrize("text", ['[project]\nname = "mine"\n', '[tool.bentoml.build]\nname = "mine"\n'])
+def test_without_a_service_it_is_read_and_the_project_has_to_have_one(text: str, tmp_path: Path) -> None:
+    values = load(tmp_path, text).values
+    assert (values["service"], values["name"]) == (None, "mine")
 
 
 def test_bytes_that_are_no_text_are_said(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from bentomake.rules.lock import lock
 from bentomake.rules.requirements import requirements
-from context import FakeContext, a_venv, follow, installed_in
+from context import FakeContext, a_venv, follow, installed_in, with_git
 
 from bentomake.engine.fact import Fact
 from bentomake.errors import BentofileError, StepError, UsageError
@@ -72,30 +72,34 @@ def a_lock(
         files["env/python/constraints.txt"] = "\n".join(constraints) + "\n"
     project = tmp_path / "project"
     project.mkdir(exist_ok=True)
-    ctx = FakeContext(
-        lock,
-        tmp_path / f"work-{len(list(tmp_path.iterdir()))}",
-        params={
+    given: dict[str, Any] = {
+        "params": {
             "lock.locker": locker,
             "lock.upgrade": upgrade or [],
             "lock.platform": platform,
             "lock.hashes": hashes,
-            **{f"python.{name}": value for name, value in params.items() if name != "docker_python"},
+            **{f"python.{name}": value for name, value in params.items() if not name.startswith("docker_")},
             "docker.python_version": params.get("docker_python"),
+            "docker.libc": params.get("docker_libc", "gnu"),
         },
-        places={"python.packages": "bentofile.yaml:4", "docker.python_version": "bentofile.yaml:9"},
-        oracles={
+        "places": {
+            "python.packages": "bentofile.yaml:4",
+            "docker.python_version": "bentofile.yaml:9",
+            "python.pip_args": "bentofile.yaml:7",
+        },
+        "oracles": {
             "bentoml.version": bentoml,
             "generation": generation,
             "python.version": version,
             "arch": os.uname().machine,
         },
-        inputs={"requirements": files},
-        project=project,
-        installed=installed or {},
-        python=python,
-        facts=facts,
-    )
+        "project": project,
+        "installed": installed or {},
+        "python": python,
+        "facts": facts,
+    }
+    work = tmp_path / f"work-{len(list(tmp_path.iterdir()))}"
+    ctx = FakeContext(lock, work, inputs=with_git(tmp_path / f"{work.name}-git", files, **given), **given)
     return ctx, follow(lock, ctx)
 
 
@@ -315,14 +319,6 @@ def test_a_requirements_txt_is_locked_unless_the_user_says_not_to(tmp_path: Path
         assert "idna==" in made[f"env/python/{name}"]
 
 
-@pytest.mark.parametrize("locker", LOCKERS)
-def test_a_local_wheel_is_resolved_where_it_lies(tmp_path: Path, locker: str) -> None:
-    (tmp_path / "project").mkdir()
-    a_wheel(tmp_path / "project" / "wheels", "mine", "1.0")
-    _, made = a_lock(tmp_path, ["./wheels/mine-1.0-py3-none-any.whl", "idna==3.6"], locker=locker)
-    assert made == {"env/python/requirements.txt": "./wheels/mine-1.0-py3-none-any.whl\nidna==3.6\n"}
-
-
 def test_the_user_may_pin_what_the_runner_generation_needs(tmp_path: Path) -> None:
     _, made = a_lock(
         tmp_path,
@@ -425,11 +421,78 @@ def test_a_hash_that_the_index_does_not_know_is_an_error(tmp_path: Path) -> None
 
 def test_hashes_that_cannot_be_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BentofileError) as caught:
-        a_lock(tmp_path, ["a @ git+https://example.org/a@main", "--require-hashes"])
+        a_lock(tmp_path, [f"a @ git+https://example.org/a@{40 * '0'}", "--require-hashes"], pack_git_packages=False)
     assert caught.value.message.startswith("a comes from a git repository, which has no hash")
     with pytest.raises(BentofileError) as caught:
         a_lock(tmp_path, [f"idna==3.6 --hash={IDNA[1]}"], lock_packages=False, add_bentoml=True)
     assert caught.value.message.startswith("Hashed requirements cannot be installed without a lock")
+
+
+@pytest.mark.parametrize("locker", LOCKERS)
+def test_hashes_of_constraints_count(tmp_path: Path, locker: str) -> None:
+    _, made = a_lock(tmp_path, ["idna", "six==1.16.0"], locker=locker, constraints=[f"idna==3.6 --hash={IDNA[1]}"])
+    found = hashes_of(made)
+    assert found["idna"] == [IDNA[1]] and len(found["six"]) == 2
+    with pytest.raises(StepError) as caught:
+        a_lock(tmp_path, ["idna"], locker=locker, constraints=["idna==3.6 --hash=sha256:" + 64 * "0"])
+    assert caught.value.message == "None of the hashes that are asked for idna==3.6 is one of the package index."
+
+
+@pytest.mark.parametrize("locker", LOCKERS)
+def test_pip_args_that_say_what_is_locked_reach_the_lock(tmp_path: Path, locker: str) -> None:
+    for version in ("1.0", "2.0rc1"):
+        a_wheel(tmp_path / "links", "onlyhere", version)
+    links = f"--no-index --find-links={tmp_path / 'links'}"
+    _, made = a_lock(tmp_path, ["onlyhere"], locker=locker, pip_args=links)
+    assert pins_of(made)["onlyhere"] == "1.0"
+    words = "--pre --no-deps --no-cache-dir --trusted-host pypi.org --only-binary=:all: --prefer-binary"
+    _, made = a_lock(tmp_path, ["onlyhere"], locker=locker, pip_args=f"{words} {links}")
+    assert made["env/python/requirements.txt"] == (
+        f"--no-index\n--trusted-host pypi.org\n--find-links {tmp_path / 'links'}\n--pre\n--only-binary :all:\n"
+        "--prefer-binary\nonlyhere==2.0rc1\n"
+    )
+
+
+@pytest.mark.parametrize("locker", LOCKERS)
+def test_only_binary_and_links_of_pip_args_decide(tmp_path: Path, locker: str) -> None:
+    a_wheel(tmp_path / "links", "onlyhere", "7.0")
+    args = f"--no-index -f {tmp_path / 'links'} --no-build-isolation --timeout=3"
+    ctx, made = a_lock(tmp_path, ["onlyhere"], locker=locker, pip_args=args)
+    assert pins_of(made)["onlyhere"] == "7.0"
+    assert "--no-index\n" in made["env/python/requirements.txt"]
+    assert "--no-build-isolation" in ctx.ran[0][0] and "isolation" not in made["env/python/requirements.txt"]
+    with pytest.raises(StepError):  # there is only an sdist
+        a_lock(tmp_path, ["docopt==0.6.2"], locker=locker, pip_args="--only-binary docopt")
+
+
+def test_pip_args_that_are_no_words_or_hold_a_password(tmp_path: Path) -> None:
+    with pytest.raises(BentofileError) as caught:
+        a_lock(tmp_path, ["idna"], pip_args="--pre '")
+    assert caught.value.message == "python.pip_args cannot be split into words: No closing quotation."
+    assert caught.value.place == "bentofile.yaml:7"
+    with pytest.raises(BentofileError) as caught:
+        a_lock(tmp_path, ["idna"], pip_args="--extra-index-url https://me:hunter2@example.org/")
+    assert "hunter2" not in caught.value.message
+
+
+def test_alpine_gets_a_lock_for_musl(tmp_path: Path) -> None:
+    """Of this version there are manylinux wheels alone, and its sdist is left out."""
+    args = {"docker_python": "3.11", "platform": "linux/amd64", "pip_args": "--only-binary :all:"}
+    assert (
+        "tensorflow-io-gcs-filesystem==" in a_lock(tmp_path, ["tensorflow-io-gcs-filesystem"], **args)[1].popitem()[1]
+    )
+    with pytest.raises(StepError) as caught:
+        a_lock(tmp_path, ["tensorflow-io-gcs-filesystem"], docker_libc="musl", **args)
+    assert "musl" in (caught.value.detail or "")
+    ctx, made = a_lock(tmp_path, ["idna==3.6"], docker_libc="musl", platform="linux/arm64")
+    assert "aarch64-unknown-linux-musl" in ctx.ran[0][0] and pins_of(made) == {"idna": "3.6"}
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="this machine has musl itself")
+def test_pip_compile_refuses_alpine(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        a_lock(tmp_path, ["idna"], locker="pip-compile", docker_libc="musl")
+    assert " with musl (alpine), bentomake runs in Python " in caught.value.message
 
 
 def test_uv_locks_for_another_machine(tmp_path: Path) -> None:

@@ -205,10 +205,59 @@ def test_a_user_name_for_ssh_and_a_port_are_no_credentials(tmp_path: Path, packa
     assert package in follow(requirements, a_context(tmp_path, packages=[package]))["env/python/requirements.txt"]
 
 
-def test_local_files_are_left_as_they_are(tmp_path: Path) -> None:
-    ctx = a_context(tmp_path, packages=["./wheels/mine-1.0-py3-none-any.whl"], find_links=["wheels"])
-    assert "./wheels/mine-1.0-py3-none-any.whl" in follow(requirements, ctx)["env/python/requirements.txt"]
+def test_a_local_directory_is_left_as_it_is(tmp_path: Path) -> None:
+    ctx = a_context(tmp_path, packages=["./lib"], find_links=["wheels"])
+    assert "./lib\n" in follow(requirements, ctx)["env/python/requirements.txt"]
     assert ctx.warnings == []  # the judgement of the bentofile has said so
+
+
+@pytest.mark.parametrize("generation", ["runner", "class"])
+@pytest.mark.parametrize(
+    ("line", "written"),
+    [
+        ("./lib/mine-1.0-py3-none-any.whl", "./wheels/mine-1.0-py3-none-any.whl"),
+        ("lib/mine-1.0.tar.gz", "./wheels/mine-1.0.tar.gz"),
+        ("file:lib/mine-1.0.tar.gz#egg=mine", "./wheels/mine-1.0.tar.gz"),
+        ("mine @ file:./lib/mine-1.0.tar.gz", "./wheels/mine-1.0.tar.gz"),
+        ("mine[extra] @ file:lib/mine-1.0.tar.gz ; python_version > '3'", None),
+        ("./lib/mine-1.0-py3-none-any.whl[extra] ; python_version > '3'", None),
+    ],
+)
+def test_an_archive_of_the_project_is_copied_and_named_there(
+    tmp_path: Path, line: str, written: str | None, generation: str
+) -> None:
+    files = {"lib/mine-1.0-py3-none-any.whl": "W", "lib/mine-1.0.tar.gz": "S", "r/r.txt": f"{line}\nidna\n"}
+    for number, options in enumerate(({"packages": [line]}, {"requirements_txt": "r/r.txt"})):
+        ctx = a_context(tmp_path / str(number), generation, files=files, **options)
+        made = follow(requirements, ctx)
+        name = "mine-1.0.tar.gz" if "tar.gz" in line else "mine-1.0-py3-none-any.whl"
+        assert made[f"env/python/wheels/{name}"] == ("S" if "tar.gz" in line else "W")
+        lines = made["env/python/requirements." + ("in" if generation == "class" else "txt")].splitlines()
+        assert lines[0] == (written or f"./wheels/{name}[extra] ; python_version > '3'")
+        assert ("file", f"ctx/lib/{name}") in ctx.discovered
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("../lib/mine-1.0.tar.gz", "../lib/mine-1.0.tar.gz is a path of this machine; it means nothing where"),
+        ("mine @ file:../mine-1.0.whl", "mine @ file:../mine-1.0.whl is a path of this machine"),
+        ("./gone-1.0.tar.gz", "There is no file gone-1.0.tar.gz, which is required."),
+        ("a/mine-1.0.tar.gz\nb/mine-1.0.tar.gz", "Two packages have the name mine-1.0.tar.gz; a Bento has its wheels"),
+    ],
+)
+def test_archives_that_cannot_travel(tmp_path: Path, lines: str, message: str) -> None:
+    files = {"a/mine-1.0.tar.gz": "a", "b/mine-1.0.tar.gz": "b", "r.txt": f"{lines}\n"}
+    with pytest.raises(BentofileError) as caught:
+        follow(requirements, a_context(tmp_path, files=files, requirements_txt="r.txt"))
+    assert caught.value.message.startswith(message)
+    assert caught.value.place == f"r.txt:{len(lines.splitlines())}"
+
+
+def test_hashes_of_constraints_stay(tmp_path: Path) -> None:
+    files = {"r.txt": "-c pins.txt\nidna\n", "pins.txt": "idna==3.6 --hash=sha256:aa  # as audited\n"}
+    made = follow(requirements, a_context(tmp_path, files=files, requirements_txt="r.txt"))
+    assert made["env/python/constraints.txt"] == "idna==3.6 --hash=sha256:aa\n"
 
 
 @pytest.mark.parametrize("generation", ["runner", "class"])

@@ -92,7 +92,7 @@ def test_a_class_service_is_what_the_real_build_writes(classes: Generation, tmp_
     assert found["hf_revisions"] == {key: COMMIT}
     assert found["description"] == "Tastes tea."
     assert (bento / "README.md").read_text() == "Tastes tea."
-    assert found["uses_image"] is False
+    assert found["image"] is None
     assert not list(plain.rglob("__pycache__"))
 
 
@@ -121,8 +121,8 @@ def test_a_legacy_service_under_the_new_bentoml_and_an_image(classes: Generation
         assert found[name] == real[name]
 
     with_image = classes.look(context, "with_image:One").result
-    assert with_image["uses_image"] is True
-    assert with_image["image"]["python_requirements"] == "attrs\n"
+    assert with_image["image"]["requirements"] == [{"text": "attrs\n"}]
+    assert with_image["image"]["python_version"] == "3.11"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,40 @@
+"""What a Bento's requirements are locked for: a Python, a machine, and the C library of its image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+ARCHES = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
+
+
+class Target(NamedTuple):
+    """Python X.Y on Linux `arch`; `libc` is "gnu", "musl", or None where the image is not known."""
+
+    python: str
+    arch: str
+    libc: str | None = "gnu"
+
+    def __str__(self) -> str:
+        musl = " with musl (alpine)" if self.libc == "musl" else ""
+        return f"Python {self.python} on Linux {self.arch}{musl}"
+
+    @property
+    def triple(self) -> str:
+        """As uv names the platform."""
+        return f"{self.arch}-unknown-linux-{self.libc or 'gnu'}"
+
+
+def libc(values: Mapping[str, Any]) -> str | None:
+    """The C library of the image that a bentofile's options choose; conda brings its own."""
+    from .judgement import has_conda
+
+    image = values["docker.base_image"]
+    if image:
+        return "musl" if "alpine" in image else None
+    return "musl" if values["docker.distro"] == "alpine" and not has_conda(values) else "gnu"
+
+
+def said(values: Mapping[str, Any]) -> str:
+    """What a bentofile chooses its image by, "base_image" or "distro"; "" where it leaves that to an image in code."""
+    return next((name for name in ("base_image", "distro") if values[f"docker.{name}"]), "")
