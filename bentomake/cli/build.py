@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -158,13 +159,19 @@ def _finish(session: Session, result: Result, options: Mapping[str, Any], dry: b
             console.say(f"note: {line}" if line not in session.notes else f"warning: {line}")
         for line in warnings:
             console.say(line)
-        _show_steps(session, result, options, dry)
+        show_steps(session, result, options, dry)
+        if result.images and not dry:
+            from .containerize import success as image_success
+
+            for image in result.images:
+                for line in image_success(image.tags[0], asdict(image), session.settings.image):
+                    console.say(line)
     for error in result.errors:
         console.show_error(error)
     if not dry:
         bentos = [str(built.tag) for built in result.bentos]
         record_run(session.settings, sys.argv[1:], bentos, summary(result), result.records)
-        _collect(session)
+        collect(session)
     if options["question"]:
         return code or (EXIT_OK if all(o.state == CACHED for o in result.outcomes.values()) else EXIT_FAILED)
     stdout = _answer(result, options, warnings)
@@ -179,7 +186,7 @@ def _parts(remark: Any) -> tuple[str, str | None, str | None]:
     return remark.message, remark.place, remark.hint
 
 
-def _show_steps(session: Session, result: Result, options: Mapping[str, Any], dry: bool) -> None:
+def show_steps(session: Session, result: Result, options: Mapping[str, Any], dry: bool) -> None:
     if options["explain"]:
         if options["diff"]:
             add_diffs(session, result.records)
@@ -227,6 +234,7 @@ def _answer(result: Result, options: Mapping[str, Any], warnings: list[str]) -> 
     if kind == "json":
         data = {
             "bentos": [{"tag": str(b.tag), "path": b.directory, "state": b.state} for b in result.bentos],
+            "images": [asdict(image) for image in result.images],
             "summary": summary(result),
             "actions": result.records,
             "warnings": warnings,
@@ -273,7 +281,7 @@ def own_files() -> list[str]:
     return found
 
 
-def _collect(session: Session) -> None:
+def collect(session: Session) -> None:
     from ..engine.collect import collect_if_due
 
     collect_if_due(session.settings.cache, session.store, session.cache)

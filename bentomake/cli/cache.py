@@ -1,4 +1,4 @@
-"""`bentomake cache`: stats, gc, verify, clear."""
+"""`bentomake cache`: stats, gc, verify, export-wheels, clear."""
 
 from __future__ import annotations
 
@@ -65,6 +65,27 @@ def verify_command() -> int:
     for path in damaged:
         console.say(f"damaged: {path}")
     return EXIT_FAILED if damaged or bad else 0
+
+
+@cache_command.command("export-wheels")
+@click.argument("directory", metavar="DIR", type=click.Path(file_okay=False))
+@click.option("--bento", metavar="TAG", help="Only what this Bento's lock names.")
+def export_wheels_command(directory: str, bento: str | None) -> int:
+    """Put the wheels that images were given into DIR, for pip install --no-index --find-links DIR."""
+    from ..bento import wheel_export
+    from ..bento.library import Library, home
+
+    session = _session()
+    try:
+        wheels = wheel_export.known(session.cache, session.store)
+        if bento is not None:
+            library = Library(home(session.settings.env))
+            wheels = wheel_export.of_bento(wheels, library, library.resolve(bento))
+        new = wheel_export.export(wheels, directory, session.store)
+    finally:
+        session.close()
+    console.out(f"{len(wheels)} wheels in {directory}, {new} of them new")
+    return 0
 
 
 @cache_command.command("clear")

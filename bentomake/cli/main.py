@@ -21,6 +21,7 @@ _COMMANDS = {
     "check": ("check", "Judge a bentofile: what cannot work, and what will surprise."),
     "schema": ("schema", "Print the JSON Schema of a bentofile, for editors."),
     "explain": ("explain", "Say why the steps of a past run ran, or did not."),
+    "containerize": ("containerize", "Make an image of a Bento of the store."),
     "list": ("store", "List the Bentos of the store."),
     "get": ("store", "Show a Bento of the store."),
     "delete": ("store", "Delete Bentos from the store."),

@@ -130,7 +130,7 @@ def _environment(
         normalize_line=_normalize_line,
     )
     jinja.tests["untouched"] = lambda value: isinstance(value, Default)
-    jinja.globals.update(_variables(facts, buildkit))
+    jinja.globals.update(_variables(facts, buildkit), bento__users_own=user is not None)
     return jinja
 
 

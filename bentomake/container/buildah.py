@@ -1,0 +1,82 @@
+"""buildah: `buildah build`; OCI images, no BuildKit syntax, no daemon."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from ..errors import UsageError
+from .backend import Image
+from .engine_command import EngineCommand, output_type
+from .options import Options, Value
+from .words import BUILDAH
+
+_OWN_STORE = "It keeps its images in its own store anyway: leave it out."
+_PLAIN = "Its output is plain text anyway: leave it out, or use --progress, which is bentomake's own."
+
+
+class Buildah(EngineCommand):
+    """Layers are cached (BUILDAH_LAYERS), which buildah itself does only when told."""
+
+    name = "buildah"
+    binary = "buildah"
+    words = BUILDAH
+    valued_switches = frozenset({"pull"})
+    defaults: ClassVar[Mapping[str, str]] = {"BUILDAH_FORMAT": "oci", "BUILDAH_LAYERS": "true", "DOCKER_BUILDKIT": "0"}
+    instead: Mapping[str, str] = {
+        "load": _OWN_STORE,
+        "progress": _PLAIN,
+        "push": "`buildah push TAG` does that afterwards; buildctl, buildx, docker and nerdctl push when they build.",
+    }
+    get = "https://github.com/containers/buildah/blob/main/install.md, or choose another engine with --backend."
+
+    def check_one(self, name: str, value: Value) -> None:
+        super().check_one(name, value)
+        if name in ("cache-from", "cache-to") and "=" in str(value):
+            raise UsageError(
+                f"The option {name} of {self.name} is a repository, not {value!r}.",
+                hint=f"Write --opt {name}=registry.example.com/cache; `type=…` is BuildKit's (--backend buildx).",
+            )
+
+        if name == "output" and output_type(str(value)) not in ("local", "tar"):
+            raise UsageError(
+                f"The output of {self.name} is files (type=local or type=tar), not {value!r}.",
+                hint=f"`{self.binary} push TAG oci-archive:FILE` makes an archive of an image that it has.",
+            )
+
+    def check(self, options: Options) -> None:
+        super().check(options)
+        platforms = options.platforms()
+        if len(platforms) > 1 and not options.value("manifest"):
+            raise UsageError(
+                f"{self.name} needs a manifest list for {len(platforms)} platforms ({', '.join(platforms)}).",
+                hint="Add --opt manifest=NAME, or build one platform at a time.",
+            )
+
+    def version(self, env: Mapping[str, str]) -> str:
+        asked = self.ask(env, "info")
+        try:
+            told = json.loads(asked.stdout)
+            store = f"{told['store']['GraphDriverName']} {told['store']['GraphRoot']}"
+        except (ValueError, LookupError, TypeError):
+            raise self.unhealthy("buildah is installed, but does not work.", asked, "Try `buildah info`.") from None
+        return f"{' '.join(self.ask(env, '--version').stdout.split()[:3])} ({store})"
+
+    def image(self, reference: str, env: Mapping[str, str]) -> Image | None:
+        return self.inspected(reference, self.ask(env, "inspect", "--type", "image", reference))
+
+    def image_of(self, reference: str, found: Mapping[str, Any]) -> Image:
+        config = found["OCIv1"]
+        manifest = json.loads(found.get("Manifest") or "{}")
+        layers = [*manifest.get("layers", []), manifest.get("config") or {}]
+        parts = [config.get("os") or "linux", config.get("architecture"), config.get("variant")]
+        return Image(
+            reference,
+            f"sha256:{found['FromImageID']}",
+            found.get("FromImageDigest") or None,
+            "/".join(part for part in parts if part),
+            sum(int(layer.get("size") or 0) for layer in layers),
+            (found["FromImage"],),
+            (config.get("config") or {}).get("Labels") or {},
+        )

@@ -1,0 +1,119 @@
+"""docker: `docker build`, with BuildKit unless DOCKER_BUILDKIT=0."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from ..engine.process import Completed
+from ..errors import UsageError
+from .backend import BackendUnhealthy
+from .engine_command import EngineCommand, output_type
+from .options import Options
+from .request import Request
+from .words import BUILDKIT, CLASSIC
+
+OLDEST = (18, 9)
+_GET_DOCKER = "https://docs.docker.com/get-docker/"
+_IMAGES = ("docker", "image")
+
+_VERSION = ("version", "--format", "{{json .}}")
+
+
+class Docker(EngineCommand):
+    """The docker daemon. Without BuildKit it has the classic builder's options only, and no other contexts."""
+
+    name = "docker"
+    binary = "docker"
+    defaults: ClassVar[Mapping[str, str]] = {"DOCKER_BUILDKIT": "1", "DOCKER_SCAN_SUGGEST": "false"}
+    opening = (_VERSION,)
+    get = f"{_GET_DOCKER}, or choose another engine with --backend."
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        super().__init__()
+        self.buildkit = buildkit_wanted(env)
+        self.classic = not self.buildkit and self.head == ("build",)
+        self.named_contexts = not self.classic
+        self.words = CLASSIC if self.classic else BUILDKIT
+        classic = "docker has it only with BuildKit, and DOCKER_BUILDKIT is 0."
+        self.instead = dict.fromkeys(BUILDKIT - CLASSIC, classic) if self.classic else {}
+
+    def check(self, options: Options) -> None:
+        super().check(options)
+        if not self.classic:
+            refuse_loading_several(self.name, options)
+        elif len(options.platforms()) > 1:
+            raise UsageError("docker without BuildKit builds for one platform.", hint="Leave DOCKER_BUILDKIT=0 out.")
+
+    def handled(self, request: Request) -> set[str]:
+        outputs = [output_type(output) for output in request.options.values("output")]
+        return {"load", "push"} if {"local", "tar"} & set(outputs) else set()
+
+    def stores(self, options: Options) -> bool:
+        outputs = options.values("output")
+        if options.on("load"):
+            return not {"local", "tar"} & {output_type(output) for output in outputs}
+        images = [output for output in outputs if output_type(output) in _IMAGES and "dest=" not in output]
+        return bool(images) if outputs else not options.on("push")
+
+    def version(self, env: Mapping[str, str]) -> str:
+        asked = self.ask(env, *_VERSION)
+        told = _json(asked) or {}
+        server = told.get("Server")
+        if not server:
+            raise self.unreachable(asked, env)
+        components = " ".join(str(part.get("Name")) for part in server.get("Components") or [])
+        version = str(server.get("Version"))
+        if "podman" in components.lower():
+            raise BackendUnhealthy(f"docker is podman {version} here.", hint="Choose it by its name: --backend podman.")
+        if self.buildkit and numbers(version) < OLDEST:
+            raise BackendUnhealthy(
+                f"docker {version} has no BuildKit: that came with 18.09.",
+                hint=f"Upgrade ({_GET_DOCKER}), or set DOCKER_BUILDKIT=0.",
+            )
+        client = told.get("Client") or {}
+        where = env.get("DOCKER_HOST") or f"context {client.get('Context') or 'default'}"
+        builder = f", builder {env['BUILDX_BUILDER']}" if env.get("BUILDX_BUILDER") and not self.classic else ""
+        how = "classic" if self.classic else "BuildKit"
+        return f"docker {client.get('Version')}, {how}, server {version} ({where}){builder}"
+
+    def unreachable(self, asked: Completed, env: Mapping[str, str]) -> BackendUnhealthy:
+        where = f" at {env['DOCKER_HOST']}" if env.get("DOCKER_HOST") else ""
+        return self.unhealthy(
+            f"docker is installed, but its daemon{where} cannot be reached.",
+            asked,
+            "Start it (Docker Desktop, or `sudo systemctl start docker`); DOCKER_HOST and `docker context ls` say "
+            "which one is meant. May you use it? Else --run-as-root, or the group `docker`.",
+        )
+
+
+def refuse_loading_several(name: str, options: Options) -> None:
+    """Several platforms are a list of images, which a local store does not take."""
+    platforms = options.platforms()
+    if len(platforms) < 2 or options.on("push") or (options.values("output") and not options.on("load")):
+        return
+    raise UsageError(
+        f"{name} cannot load an image of {len(platforms)} platforms ({', '.join(platforms)}) into its store.",
+        hint="Add --opt push, or --opt output=type=oci,dest=FILE; or build one platform at a time.",
+    )
+
+
+def buildkit_wanted(env: Mapping[str, str]) -> bool:
+    """DOCKER_BUILDKIT=0 wants a Dockerfile without BuildKit's syntax."""
+    return env.get("DOCKER_BUILDKIT", "").strip().lower() not in ("0", "f", "false")
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """`20.10.5+dfsg1` is (20, 10, 5)."""
+    found = re.match(r"v?(\d+(?:\.\d+)*)", version)
+    return tuple(int(part) for part in found.group(1).split(".")) if found else ()
+
+
+def _json(completed: Completed) -> dict[str, Any] | None:
+    try:
+        found = json.loads(completed.stdout)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None

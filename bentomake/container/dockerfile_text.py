@@ -1,0 +1,106 @@
+"""Reading a Dockerfile: its instructions and their lines, the images that it starts from, the secrets it asks for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_FLAG = re.compile(r"--([a-z-]+)(?:=(\S+))?\s+")
+_VARIABLE = re.compile(r"\$(?:\{(\w+)(?::-([^}]*))?\}|(\w+))")
+_SECRET = re.compile(r"--mount=(\S*type=secret\S*)")
+_HEREDOC = re.compile(r"<<-?\s*(['\"]?)(\w+)\1")
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One instruction: its word in capitals, its text on one line, its first and last line (from 1), its heading.
+
+    The heading is the last comment that stood at the beginning of a line before it.
+    """
+
+    word: str
+    text: str
+    first: int
+    last: int
+    heading: str
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A secret that an instruction mounts; a required one must be given."""
+
+    id: str
+    required: bool
+
+
+def instructions(text: str) -> Iterator[Instruction]:
+    """The instructions of a Dockerfile, with continuation lines joined; a here-document belongs to its instruction."""
+    lines = text.splitlines()
+    heading, number = "", 0
+    while number < len(lines):
+        line = lines[number]
+        number += 1
+        if not line.strip() or line.lstrip().startswith("#"):
+            heading = line.lstrip("# ").strip() if line.startswith("#") else heading
+            continue
+        first, parts = number, [line]
+        while parts[-1].rstrip().endswith("\\") and number < len(lines):
+            parts[-1] = parts[-1].rstrip()[:-1]
+            if not lines[number].lstrip().startswith("#"):
+                parts.append(lines[number])
+            else:
+                parts.append("\\")
+            number += 1
+        for _, word in _HEREDOC.findall(" ".join(parts)):
+            while number < len(lines) and lines[number].strip() != word:
+                number += 1
+            number += 1
+        joined = " ".join(part.strip() for part in parts if part.strip("\\ "))
+        yield Instruction(joined.split(None, 1)[0].upper(), joined, first, min(number, len(lines)), heading)
+
+
+def bases(text: str) -> list[str]:
+    """The images that FROM and COPY --from name, each once: neither stages of this file, `scratch`, nor numbers."""
+    found: list[str] = []
+    stages: set[str] = set()
+    args: dict[str, str] = {}
+    for instruction in instructions(text):
+        words = _FLAG.sub("", instruction.text.split(None, 1)[-1] + " ").split()
+        named = []
+        if instruction.word == "ARG":
+            name, equals, value = words[0].partition("=")
+            if equals:
+                args.setdefault(name, value.strip("\"'"))
+        elif instruction.word == "FROM":
+            named = words[:1]
+        for flag in _FLAG.finditer(instruction.text):
+            if flag[1] == "from" and flag[2]:
+                named.append(flag[2])
+            elif flag[1] == "mount" and flag[2]:
+                named += [part[len("from=") :] for part in flag[2].split(",") if part.startswith("from=")]
+        for name in named:
+            image = _VARIABLE.sub(lambda m: args.get(m[1] or m[3], m[2] or ""), name)
+            if image and image not in found and image.lower() not in stages | {"scratch"} and not image.isdigit():
+                found.append(image)
+        if instruction.word == "FROM" and len(words) == 3 and words[1].upper() == "AS":
+            stages.add(words[2].lower())
+    return found
+
+
+def secrets(text: str) -> list[Secret]:
+    """The secrets that RUN instructions mount, each id once."""
+    found: dict[str, bool] = {}
+    for instruction in instructions(text):
+        for mount in _SECRET.findall(instruction.text):
+            options = dict(part.partition("=")[::2] for part in mount.split(","))
+            name = options.get("id") or (options.get("target") or options.get("dst") or "").rpartition("/")[2]
+            if name:
+                required = options.get("required", "false").lower() in ("", "true", "1")
+                found[name] = found.get(name, False) or required
+    return [Secret(name, required) for name, required in found.items()]
+
+
+def at(text: str, line: int) -> Instruction | None:
+    """The instruction that a line of the file belongs to."""
+    return next((found for found in instructions(text) if found.first <= line <= found.last), None)

@@ -1,0 +1,244 @@
+"""What the command lines of docker, podman, buildah and nerdctl have in common."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar
+
+from ..engine.process import Completed, begin, run
+from ..errors import StepError, UsageError
+from .backend import BackendUnhealthy, Image
+from .options import Options, Value
+from .request import Request
+from .words import SWITCHES
+
+_OURS = {
+    "tag": "-t/--image-tag names the image.",
+    "file": "docker.dockerfile_template in the bentofile makes the Dockerfile your own.",
+    "context-path": "The context is the Bento.",
+}
+_WHOLE = ("local", "tar")  # outputs that are files, not images
+_ABSENT = ("no such image", "not known", "not found", "no such object")
+_SECONDS = 60.0
+_INSPECT = ("image", "inspect", "--format", "{{json .}}")
+
+
+class EngineCommand:
+    """A backend whose command is `BINARY build --option value … --tag T --file F CONTEXT`."""
+
+    name: str = ""
+    binary: str = ""
+    head: tuple[str, ...] = ("build",)
+    buildkit: bool = False
+    named_contexts: bool = True
+    words: frozenset[str] = frozenset()
+    defaults: ClassVar[Mapping[str, str]] = {}
+    instead: Mapping[str, str] = {}
+    valued_switches: frozenset[str] = frozenset()  # `--pull=always`
+    get: str = ""  # where to get it
+    opening: tuple[tuple[str, ...], ...] = ()  # the questions of `version`, where `ahead` may ask them
+
+    def __init__(self) -> None:
+        self._begun: dict[tuple[str, ...], Callable[..., Completed]] = {}
+
+    # What is asked for
+
+    def check(self, options: Options) -> None:
+        for name, value in options.given:
+            self.check_one(name, value)
+
+    def check_one(self, name: str, value: Value) -> None:
+        if name in _OURS:
+            raise UsageError(f"The option {name} is bentomake's own.", hint=_OURS[name])
+        if name not in self.words:
+            raise UsageError(f"{self.name} has no option {name}.", hint=self._instead(name))
+        if name not in SWITCHES and not isinstance(value, str):
+            raise UsageError(f"The option {name} needs a value.", hint=f"Write --opt {name}=VALUE.")
+        if name in SWITCHES and isinstance(value, str) and name not in self.valued_switches:
+            raise UsageError(f"The option {name} is on or off, not {value!r}.", hint=f"Write --opt {name}.")
+
+    def _instead(self, name: str) -> str:
+        import difflib
+
+        from .registry import having
+
+        if name in self.instead:
+            return self.instead[name]
+        others = having(name)
+        if others:
+            return f"{', '.join(others)} {'has' if len(others) == 1 else 'have'} it (--backend)."
+        close = difflib.get_close_matches(name, sorted(self.words), n=1)
+        return f"Did you mean {close[0]}?" if close else f"It has: {', '.join(sorted(self.words))}."
+
+    def argv(self, request: Request) -> list[str]:
+        self.check(request.options)
+        words = [self.binary, *self.head, *self.spelled(request)]
+        for flag, values in (
+            ("--build-context", request.all_contexts()),
+            ("--build-arg", request.all_build_args()),
+            ("--secret", request.all_secrets()),
+        ):
+            if values and flag[2:] not in self.words:
+                raise UsageError(f"{self.name} has no option {flag[2:]}.", hint=self._instead(flag[2:]))
+            for value in values:
+                words += [flag, value]
+        if not _files_only(request.options):  # there is no id of what is no image
+            words += self._wish("iidfile", request.iidfile or request.options.value("iidfile"))
+        words += self._wish("metadata-file", request.metadata_file or request.options.value("metadata-file"))
+        words += self._wish("progress", request.options.value("progress") or request.progress)
+        for tag in request.tags:
+            words += ["--tag", tag]
+        return [*words, "--file", request.dockerfile, request.context]
+
+    def _wish(self, name: str, value: str | None) -> list[str]:
+        return [f"--{name}", value] if value and name in self.words else []
+
+    def spelled(self, request: Request) -> list[str]:
+        """The user's options that have no place of their own in `argv`, in the order given."""
+        apart = {"build-context", "build-arg", "secret", "iidfile", "metadata-file", "progress", *self.handled(request)}
+        return [word for name, value in request.options.given if name not in apart for word in spell(name, value)]
+
+    def handled(self, request: Request) -> set[str]:
+        """Options that `spelled` must leave out."""
+        return set()
+
+    # The engine
+
+    def env(self, base: Mapping[str, str]) -> dict[str, str]:
+        return {**self.defaults, **base}
+
+    def health(self, env: Mapping[str, str]) -> None:
+        self.version(env)
+
+    def version(self, env: Mapping[str, str]) -> str:
+        raise NotImplementedError
+
+    def ahead(self, env: Mapping[str, str], references: Iterable[str]) -> None:
+        """Begin to ask what will be asked soon: an engine answers slowly, and many questions at once."""
+        for words in (*self.opening, *((*_INSPECT, reference) for reference in references)) if self.opening else ():
+            with contextlib.suppress(UsageError):
+                if self.find(env) and words not in self._begun:
+                    self._begun[words] = begin([self.binary, *words], env=self.env(env))
+
+    def forget(self) -> None:
+        """What was begun and not asked for is of no use any more: something is going to change."""
+        self._begun.clear()
+
+    def ask(self, env: Mapping[str, str], *words: str) -> Completed:
+        """Run the engine's command with these words; BackendUnhealthy if it is not there."""
+        begun = self._begun.pop(words, None)
+        if begun is not None:
+            return begun(_SECONDS)
+        self.find(env)
+        return run([self.binary, *words], env=self.env(env), timeout=_SECONDS)
+
+    def find(self, env: Mapping[str, str]) -> str:
+        found = shutil.which(self.binary, path=env.get("PATH"))
+        if found is None:
+            raise BackendUnhealthy(f"{self.binary} is not installed, or not on the PATH.", hint=self.get)
+        return found
+
+    def unhealthy(self, what: str, completed: Completed, hint: str) -> BackendUnhealthy:
+        said = "It did not answer." if completed.timed_out else completed.stderr.strip()
+        return BackendUnhealthy(what, hint=hint, detail=said or None)
+
+    def stores(self, options: Options) -> bool:
+        return not options.values("output")
+
+    def image(self, reference: str, env: Mapping[str, str]) -> Image | None:
+        return self.inspected(reference, self.ask(env, *_INSPECT, reference))
+
+    def inspected(self, reference: str, completed: Completed) -> Image | None:
+        """The image that an `inspect` tells of; StepError if the engine failed otherwise than by not having it."""
+        if completed.returncode != 0:
+            if any(word in completed.stderr.lower() for word in _ABSENT):
+                return None
+            raise StepError(f"{self.name} cannot say whether it has {reference}.", detail=completed.stderr.strip())
+        try:
+            found = json.loads(completed.stdout)
+            return self.image_of(reference, found[0] if isinstance(found, list) else found)
+        except (ValueError, LookupError, TypeError) as error:
+            raise StepError(f"{self.name} says of {reference} what nobody can read: {error}.") from error
+
+    def image_of(self, reference: str, found: Mapping[str, Any]) -> Image:
+        digests = [text.partition("@")[2] for text in found.get("RepoDigests") or []]
+        parts = [found.get("Os") or "linux", found.get("Architecture"), found.get("Variant")]
+        return Image(
+            reference,
+            _sha256(found["Id"]),
+            found.get("Digest") or (digests[0] if digests else None),
+            "/".join(part for part in parts if part),
+            int(found.get("Size") or 0),
+            tuple(found.get("RepoTags") or ()),
+            (found.get("Config") or {}).get("Labels") or {},
+        )
+
+    def base_digest(self, image: str, env: Mapping[str, str]) -> str | None:
+        found = self.image(image, env)
+        return found.id if found is not None else None
+
+    def after(self, request: Request, completed: Completed, env: Mapping[str, str]) -> str | None:
+        found = noted_id(request) if completed.returncode == 0 else None
+        return noted(found, request) if found else None
+
+
+def spell(name: str, value: Value) -> list[str]:
+    """`--name`, `--name value`; a switch with a value is one word."""
+    if value is True:
+        return [f"--{name}"]
+    if value is False:
+        return [f"--{name}=false"]
+    return [f"--{name}={value}"] if name in SWITCHES else [f"--{name}", str(value)]
+
+
+def noted_id(request: Request) -> str | None:
+    """The id that the engine wrote into its iidfile or metadata file."""
+    for path in filter(None, (request.iidfile, request.options.value("iidfile"))):
+        with contextlib.suppress(OSError), open(path, encoding="utf-8") as file:
+            return _sha256(file.read().strip())
+    for path in filter(None, (request.metadata_file, request.options.value("metadata-file"))):
+        with contextlib.suppress(OSError, ValueError), open(path, encoding="utf-8") as file:
+            told: dict[str, str] = json.load(file)
+            return told.get("containerimage.config.digest") or told.get("containerimage.digest")
+    return None
+
+
+def noted(found: str, request: Request) -> str:
+    """The id, once it is in the iidfiles that are wanted and the engine did not write."""
+    for path in filter(None, (request.iidfile, request.options.value("iidfile"))):
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(found)
+    return found
+
+
+def output_type(output: str) -> str:
+    """`type=local,dest=x` and a bare path are `local`, `-` is `tar`."""
+    fields = dict(part.strip().partition("=")[::2] for part in output.split(","))
+    return fields.get("type") or ("tar" if output == "-" else "local")
+
+
+def _files_only(options: Options) -> bool:
+    return any(output_type(output) in _WHOLE for output in options.values("output"))
+
+
+def _sha256(text: str) -> str:
+    return text if not text or ":" in text else f"sha256:{text}"
+
+
+def as_root(argv: list[str], backend_env: Mapping[str, str]) -> list[str]:
+    """The same by sudo, with the engine's variables and those of --secret kept by name; root needs no sudo."""
+    if os.geteuid() == 0:
+        return argv
+    kept = [name for name in backend_env if name.startswith(_ENGINES)]
+    for flag, value in itertools.pairwise(argv):
+        if flag == "--secret":
+            kept += [part[len("env=") :] for part in value.split(",") if part.startswith("env=")]
+    return ["sudo", *([f"--preserve-env={','.join(sorted(set(kept)))}"] if kept else []), *argv]
+
+
+_ENGINES = ("BUILDAH_", "BUILDKIT_", "BUILDX_", "CONTAINERD_", "CONTAINERS_", "CONTAINER_", "DOCKER_", "NERDCTL_")

@@ -1,0 +1,178 @@
+"""Options of an image build as their user gave them: --opt, flags or Python keywords, one form for all backends."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from ..errors import UsageError
+from .secret_source import SecretSource, read_build_arg, read_secret
+from .words import FORCING, JOINED, PAIRS, SECRET, SWITCHES, UNKEYED
+
+Value = str | bool
+_SEPARATOR = re.compile("[=:]")
+_ON = ("true", "1", "yes", "on")
+_OFF = ("false", "0", "no", "off")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Named values in the order given; names have dashes, a switch is a bool.
+
+    `progress` is what --progress asks of both displays, ours and the engine's. `deprecated` are lines to warn with.
+    `keywords` is the same for a registered backend's `construct_build_args`.
+    """
+
+    given: tuple[tuple[str, Value], ...] = ()
+    progress: str | None = None
+    deprecated: tuple[str, ...] = ()
+    keywords: Mapping[str, object] = field(default_factory=dict)
+
+    @staticmethod
+    def parse(
+        opts: Iterable[str] = (),
+        flags: Mapping[str, Value | tuple[str, ...] | None] | None = None,
+        *,
+        progress: str | None = None,
+        plain: Iterable[str] = (),
+    ) -> Options:
+        """From `--opt` words (`k=v`, `k:v`, `k`) and flags by name; flags that are not in `plain` are the older ones.
+
+        UsageError for a word without a name.
+        """
+        given: list[tuple[str, Value]] = []
+        keywords: dict[str, object] = {}
+        deprecated: list[str] = []
+        for word in opts:
+            name, value = _split(word)
+            given.append((name, value))
+            earlier = keywords.get(_keyword(name), ())
+            more = isinstance(value, str) and isinstance(earlier, tuple)
+            keywords[_keyword(name)] = (*earlier, value) if more and isinstance(earlier, tuple) else value
+        for name, values in (flags or {}).items():
+            if values is None or values is False or values == ():
+                continue
+            each = values if isinstance(values, tuple) else (values,)
+            given.extend((name, value) for value in each)
+            before = keywords.get(_keyword(name))
+            both = isinstance(before, tuple) and isinstance(values, tuple)
+            keywords[_keyword(name)] = (*before, *values) if both else values  # type: ignore[misc]
+            if name not in set(plain):
+                deprecated.extend(_deprecated(name, value) for value in each)
+        return Options(tuple(given), progress, tuple(deprecated), keywords)
+
+    @staticmethod
+    def of(**keywords: object) -> Options:
+        """From Python keywords as documented: str, bool, int, path, a tuple or list of them, or a mapping."""
+        given: list[tuple[str, Value]] = []
+        keywords = {name: value for name, value in keywords.items() if value is not None}
+        progress = keywords.get("progress")
+        for keyword, value in keywords.items():
+            name = keyword.strip("_").replace("_", "-")
+            if name != "progress":
+                given.extend((name, _switch(name, text)) for text in _texts(name, value))
+        return Options(tuple(given), str(progress) if progress else None, keywords=keywords)
+
+    def values(self, name: str) -> tuple[str, ...]:
+        """The values of an option, in order."""
+        return tuple(value for each, value in self.given if each == name and isinstance(value, str))
+
+    def value(self, name: str) -> str | None:
+        """The value that holds: the last."""
+        return (self.values(name) or (None,))[-1]
+
+    def on(self, name: str) -> bool:
+        """Whether a switch is on; `pull=always` is on too."""
+        found = [value for each, value in self.given if each == name]
+        return bool(found) and found[-1] not in (False, "never", "")
+
+    def platforms(self) -> tuple[str, ...]:
+        """The platforms asked for, one each: `--platform a,b` are two."""
+        every = [part.strip() for value in self.values("platform") for part in value.split(",")]
+        return tuple(dict.fromkeys(part for part in every if part))
+
+    def keyed(self) -> list[list[Value]]:
+        """What the key of an image has of them: [name, value] in order, and only the name of what is secret.
+
+        Values of secrets and of build arguments are `secret_sources()`, to be kept as HMAC.
+        """
+        found: list[list[Value]] = []
+        for name, value in self.given:
+            if name in SECRET:
+                found.append([name, _name_of(name, value)])
+            elif name not in UNKEYED:
+                found.append([name, value])
+        return found
+
+    def secret_sources(self) -> tuple[SecretSource, ...]:
+        """Where the values are that the key must not have in clear; UsageError for a secret without an id."""
+        found = [read_secret(value) for value in self.values("secret")]
+        return (*found, *(read_build_arg(value) for value in self.values("build-arg")))
+
+    def forcing(self) -> tuple[str, ...]:
+        """The options given that ask for work even if the same was done before (no-cache, pull, push …)."""
+        return tuple(name for name in FORCING if self.on(name))
+
+
+def _split(word: str) -> tuple[str, Value]:
+    found = _SEPARATOR.search(word)
+    name = (word if found is None else word[: found.start()]).strip().lstrip("-").replace("_", "-")
+    if not name:
+        raise UsageError(f"--opt {word!r} names no option.", hint="Write --opt NAME=VALUE, NAME:VALUE, or NAME.")
+    return name, _switch(name, True if found is None else word[found.end() :])
+
+
+def _switch(name: str, value: Value) -> Value:
+    if name in SWITCHES and isinstance(value, str) and value.lower() in (*_ON, *_OFF):
+        return value.lower() in _ON
+    return value
+
+
+def _keyword(name: str) -> str:
+    return name.replace("-", "_")
+
+
+def _deprecated(name: str, value: Value) -> str:
+    shown = "" if value is True else f"={_shown(name, str(value))}"
+    return f"'--{name}{shown}' is deprecated: write '--opt {name}{shown}'."
+
+
+def _shown(name: str, value: str) -> str:
+    """A build argument may be a secret: its value is not shown."""
+    return f"{value.partition('=')[0]}=…" if name == "build-arg" and "=" in value else value
+
+
+def _name_of(name: str, value: Value) -> str:
+    text = str(value)
+    if name == "secret":
+        return read_secret(text).name
+    return text.partition("=")[0] if name in ("build-arg", "ssh") else "given"
+
+
+def _texts(name: str, value: object) -> list[Value]:
+    """The values that a Python keyword stands for."""
+    if isinstance(value, bool):
+        return [value]
+    if isinstance(value, Mapping):
+        if name == "ulimit":
+            return [f"{key}={':'.join(map(str, _several(limits)))}" for key, limits in value.items()]
+        if name in PAIRS:
+            return [
+                f"{key}{PAIRS[name]}{text}" for key, several in value.items() for text in map(str, _several(several))
+            ]
+        return [",".join(f"{key}={text}" for key, text in value.items())]
+    if isinstance(value, (tuple, list)):
+        if name in JOINED and all(isinstance(part, str) and ":" not in part for part in value):
+            return [":".join(map(str, value))]
+        return [text for part in value for text in _texts(name, part)]
+    if isinstance(value, os.PathLike):
+        return [os.fspath(value)]
+    if isinstance(value, (str, int, float)):
+        return [str(value)]
+    raise UsageError(f"The option {name} cannot be a {type(value).__name__}.", hint="Give a str, a tuple or a mapping.")
+
+
+def _several(value: object) -> Iterable[object]:
+    return value if isinstance(value, (tuple, list)) else (value,)

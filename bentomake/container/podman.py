@@ -1,0 +1,41 @@
+"""podman: `podman build`, which is buildah's; on macOS in podman's machine."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+
+from .backend import BackendUnhealthy
+from .buildah import Buildah
+from .engine_command import EngineCommand
+from .words import BUILDAH
+
+
+class Podman(Buildah):
+    name = "podman"
+    binary = "podman"
+    words = BUILDAH | {"squash-all"}
+    instead: Mapping[str, str] = {
+        **Buildah.instead,
+        "push": "`podman push TAG` does that afterwards; buildctl, buildx, docker and nerdctl push when they build.",
+    }
+    get = "https://podman.io/getting-started/installation, or choose another engine with --backend."
+
+    def version(self, env: Mapping[str, str]) -> str:
+        if sys.platform == "darwin":
+            asked = self.ask(env, "machine", "info", "--format", "{{json .Host.MachineState}}")
+            if asked.stdout.strip().strip('"').lower() != "running":
+                raise BackendUnhealthy(
+                    "podman's machine does not run.", hint="podman machine init; podman machine start"
+                )
+        asked = self.ask(env, "info", "--format", "json")
+        try:
+            told = json.loads(asked.stdout)
+            store = f"{told['store']['graphDriverName']} {told['store']['graphRoot']}"
+            return f"podman {told['version']['Version']} ({store})"
+        except (ValueError, LookupError, TypeError):
+            raise self.unhealthy("podman is installed, but does not work.", asked, "Try `podman info`.") from None
+
+    image = EngineCommand.image
+    image_of = EngineCommand.image_of

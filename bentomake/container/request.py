@@ -1,0 +1,42 @@
+"""A request for one image: everything that an engine is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .options import Options
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to build, from where, and how it is to be called.
+
+    `build_args` and `secrets` are bentomake's own; those of `options` follow them, so the user's win. The relative
+    paths in options are the user's: run the engine in the user's working directory. `iidfile`, `metadata_file` and
+    `progress` are wishes: a backend that has no such thing leaves them out, and `after` finds the id all the same.
+    `scratch` is a directory that lives as long as the build, for what an engine hands to itself (buildctl needs it).
+    """
+
+    context: str
+    dockerfile: str
+    tags: tuple[str, ...]
+    contexts: Mapping[str, str] = field(default_factory=dict)
+    build_args: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+    options: Options = field(default_factory=Options)
+    iidfile: str | None = None
+    metadata_file: str | None = None
+    progress: str | None = None
+    scratch: str | None = None
+
+    def all_build_args(self) -> tuple[str, ...]:
+        """`NAME=VALUE` each, bentomake's own first."""
+        return (*(f"{name}={value}" for name, value in self.build_args.items()), *self.options.values("build-arg"))
+
+    def all_secrets(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*self.secrets, *self.options.values("secret"))))
+
+    def all_contexts(self) -> tuple[str, ...]:
+        """`NAME=DIRECTORY` each, bentomake's own first."""
+        return (*(f"{name}={path}" for name, path in self.contexts.items()), *self.options.values("build-context"))

@@ -1,0 +1,70 @@
+"""Where the values of secrets and build arguments are, so that a key can have their HMAC and nothing can show them."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..errors import UsageError
+
+
+@dataclass(frozen=True)
+class SecretSource:
+    """A named value: in an environment variable if that is set, else in a file; or as given (a build argument)."""
+
+    kind: str  # "secret" or "build-arg"
+    name: str
+    file: str | None = None
+    variable: str | None = None
+    value: str | None = field(default=None, repr=False)
+
+    def read(self, env: Mapping[str, str], cwd: str) -> bytes | None:
+        """The value's bytes; None for a build argument whose variable is not set. UsageError for a missing secret."""
+        if self.value is not None:
+            return self.value.encode()
+        if self.variable is not None and self.variable in env:
+            return env[self.variable].encode()
+        if self.kind == "build-arg":
+            return None
+        if self.file is None:
+            raise UsageError(
+                f"The secret {self.name} is to come from the variable {self.variable}, which is not set.",
+                hint=f"export {self.variable}=…, or --secret id={self.name},src=FILE.",
+            )
+        path = os.path.join(cwd, os.path.expanduser(self.file))
+        try:
+            with open(path, "rb") as file:
+                return file.read()
+        except OSError as error:
+            raise UsageError(
+                f"The secret {self.name} cannot be read from {self.file}: {error.strerror}.",
+                hint=f"--secret id={self.name},src=FILE or id={self.name},env=NAME.",
+            ) from error
+
+
+def read_secret(text: str) -> SecretSource:
+    """Of `id=NAME,src=FILE`, `id=NAME,env=VARIABLE` or `id=NAME` (that variable, else that file)."""
+    fields = {}
+    for part in next(csv.reader([text]), []):
+        key, _, value = part.partition("=")
+        fields[key.strip().lower()] = value
+    name = fields.get("id", "")
+    file = fields.get("src") or fields.get("source")
+    variable = fields.get("env")
+    unknown = fields.keys() - {"id", "src", "source", "env", "type"}
+    if not name or unknown:  # what is wrong is not shown: it might be the secret
+        what = f"The secret {name} has a field that is none of src, env and type." if name else "A secret has no id."
+        raise UsageError(what, hint="Write --secret id=NAME,src=FILE or id=NAME,env=VARIABLE.")
+    if file is None and variable is None:
+        variable, file = name, name
+    elif file is not None and fields.get("type") == "env":
+        variable, file = file, None
+    return SecretSource("secret", name, file, variable)
+
+
+def read_build_arg(text: str) -> SecretSource:
+    """Of `NAME=VALUE`, or `NAME`: the variable of that name."""
+    name, equals, value = text.partition("=")
+    return SecretSource("build-arg", name, None, None if equals else name, value if equals else None)

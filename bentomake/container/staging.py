@@ -1,0 +1,103 @@
+"""The build context of an image: a directory of links, always at the same path, so that an engine sees what is new."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+
+from ..engine.content_store import ContentStore, Missing
+from ..engine.tree import EXECUTABLE, FILE, LINK, Entry, Tree
+
+_SLOTS = 8  # builds of one Bento's images at once
+_NO_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EACCES, errno.EOPNOTSUPP, errno.ENOSYS}
+
+
+@contextlib.contextmanager
+def staged(home: str, name: str, tree: Tree, beside: Mapping[str, str | bytes], store: ContentStore) -> Iterator[str]:
+    """The context's directory, for the time of a build.
+
+    `tree` comes from the content store; `beside` has what lies elsewhere: path in the context → a file, or bytes.
+    It stands in `home`/tmp, on the file system of the models, and all is hard links: BuildKit remembers what a path
+    had sent by name, size and time, so the path depends on `name` only, and a blob's time on its digest.
+    """
+    temporary = os.path.join(home, "tmp")
+    os.makedirs(temporary, exist_ok=True)
+    directory, lock = _slot(os.path.join(temporary, f"bentomake-context-{name}"))
+    try:
+        shutil.rmtree(directory, ignore_errors=True)
+        os.mkdir(directory, 0o755)
+        made: set[str] = set()
+        for path, entry in tree.items():
+            target = f"{directory}/{path}"
+            _parents(directory, path, made)
+            if entry.mode == LINK:
+                store.place(entry, target)
+            else:
+                _link(_blob(entry, store), target, store)
+        for path, content in beside.items():
+            _parents(directory, path, made)
+            target = f"{directory}/{path}"
+            if isinstance(content, bytes):
+                with open(target, "wb") as file:
+                    file.write(content)
+                os.chmod(target, 0o644)
+                os.utime(target, ns=(0, 0))
+            else:
+                _link(os.path.realpath(content), target, store)
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            os.unlink(f"{directory}.lock")
+        os.close(lock)
+
+
+def _slot(path: str) -> tuple[str, int]:
+    """A directory that no other build has, and the lock that says so; Library.sweep removes those of dead builds."""
+    number = 0
+    while True:
+        directory = f"{path}-{number}" if number else path
+        lock = os.open(f"{directory}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | (fcntl.LOCK_NB if number < _SLOTS else 0))
+            with contextlib.suppress(OSError):  # a lock whose file is gone holds nothing
+                if os.path.samestat(os.fstat(lock), os.stat(f"{directory}.lock")):
+                    return directory, lock
+            os.close(lock)
+            continue
+        os.close(lock)
+        number += 1
+
+
+def _parents(directory: str, path: str, made: set[str]) -> None:
+    parent = path.rpartition("/")[0]
+    if parent and parent not in made:
+        _parents(directory, parent, made)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(f"{directory}/{parent}")
+        os.chmod(f"{directory}/{parent}", 0o755)  # noqa: S103 - whatever the umask: modes are in the image
+        made.add(parent)
+
+
+def _blob(entry: Entry, store: ContentStore) -> str:
+    """Where a sound blob of that mode lies; Missing if there is none."""
+    if not store.has(entry.digest, entry.mode):
+        other = FILE if entry.mode == EXECUTABLE else EXECUTABLE
+        if not store.has(entry.digest, other):
+            raise Missing(entry.digest.sha256)
+        store.put_file(store.path(entry.digest, other), entry.digest, entry.mode)
+    return store.path(entry.digest, entry.mode)
+
+
+def _link(source: str, target: str, store: ContentStore) -> None:
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in _NO_LINK:
+            raise
+        store.notes.append(f"{target} is a copy: no hard link ({os.strerror(error.errno or 0)})")
+        shutil.copy2(source, target)

@@ -1,0 +1,59 @@
+"""The composition of an image: a Bento of the store, its wheels, the engine."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from importlib import import_module
+
+from .bento.library import Library, home
+from .build import Result, actions, carry_out
+from .engine.action import CACHED
+from .engine.collect import in_use
+from .engine.explain import explain
+from .engine.progress import Progress
+from .engine.rule import Rule
+from .images import images
+from .session import Session
+from .stored import StoredBento
+
+
+def rulebook() -> Sequence[Rule]:
+    """The rules of a stored Bento; `bento` is the stored one."""
+    rules: Sequence[Rule] = import_module("bentomake.rules").STORED
+    return rules
+
+
+def containerize(text: str, session: Session, progress: Progress, *, dry: bool = False, goal: str = "image") -> Result:
+    """Make the image of the Bento that `text` names (name, name:latest, name:version or a unique prefix).
+
+    What to make is in `session.settings.image`. Errors of steps are in the result, errors of usage are raised.
+    """
+    began = time.monotonic()
+    with in_use(session.settings.cache):
+        tag = Library(home(session.settings.env)).resolve(text)
+        stored = StoredBento(tag, session)
+        stored.ahead()
+        plan = actions(rulebook(), session, {"": stored}, [("", goal)])
+        result = carry_out(plan, session, progress, dry)
+        stored.save()
+        session.code.save()
+        result.records = explain(result.outcomes, session.store)
+        result.images = images(result.outcomes.values(), session.store)
+        _note_ids(result, session)
+        result.seconds = time.monotonic() - began
+        return result
+
+
+def _note_ids(result: Result, session: Session) -> None:
+    """Write the user's --iidfile where no engine ran that could."""
+    options = session.settings.image.options
+    path = options.value("iidfile") if options is not None else None
+    if path is None or result.errors:
+        return
+    for outcome in result.outcomes.values():
+        if outcome.action.rule.name == "image" and outcome.state == CACHED:
+            for image in result.images:
+                with open(os.path.join(session.settings.cwd, path), "w", encoding="utf-8") as file:
+                    file.write(image.id or "")

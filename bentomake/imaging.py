@@ -1,0 +1,179 @@
+"""What building an image asks of the machine: the engine and what it has, the secrets, the context that it is given."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+from .container.backend import Backend, Image
+from .container.dockerfile_text import bases
+from .container.engine_command import as_root
+from .container.image_tag import checked
+from .container.options import Options
+from .container.registry import chosen, get_backend
+from .container.request import Request
+from .container.secret_source import read_secret
+from .container.staging import staged
+from .engine.content_store import ContentStore
+from .engine.digest import of_value
+from .engine.fact import ABSENT, Fact
+from .engine.fresh import mac
+from .engine.process import Completed
+from .engine.tree import Tree
+from .errors import BentomakeError
+from .workspace import Settings
+
+_TELLING = 6  # characters: a shorter secret would blot out half a log
+
+
+class Imaging:
+    """The engine of one command, for the rule `image`."""
+
+    KINDS = ("base_image", "own_image", "secret")
+
+    def __init__(self, settings: Settings, key: bytes, store: ContentStore, home: str):
+        self.settings = settings
+        self.ask_for = settings.image
+        self.options = settings.image.options or Options()
+        self._key = key
+        self._store = store
+        self._home = home
+        self._made: dict[str, Image] = {}  # by this command
+
+    @cached_property
+    def backend(self) -> Backend:
+        backend = get_backend(chosen(self.ask_for.backend, self.settings.env), self.settings.env)
+        backend.check(self.options)
+        return backend
+
+    @property
+    def env(self) -> dict[str, str]:
+        return dict(self.settings.env)
+
+    def ahead(self, dockerfile: str, tags: Iterable[str]) -> None:
+        """Begin to ask the engine what the rule will want to know: it answers while the rest is looked at."""
+        with contextlib.suppress(BentomakeError):  # said when it matters
+            self._ahead("ahead", self.env, [*bases(dockerfile), *(self.ask_for.tags or tags)])
+
+    def _ahead(self, name: str, *args: object) -> None:
+        """A registered backend has no such thing."""
+        method = getattr(self.backend, name, None)
+        if method is not None:
+            method(*args)
+
+    # parameters and oracles
+
+    def param(self, name: str) -> Any:
+        match name:
+            case "image.tags":
+                return [checked(tag) for tag in self.ask_for.tags]
+            case "image.options":
+                return self.options.keyed()
+            case "image.build_args":
+                return self._macs("build-arg")
+            case "image.secrets":
+                return self._macs("secret")
+            case "image.features":
+                return sorted(self.ask_for.features)
+            case "image.offline":
+                return self.ask_for.offline
+            case "image.wheel_cache":
+                return self.ask_for.wheel_cache
+        raise KeyError(name)
+
+    def _macs(self, kind: str) -> dict[str, str | None]:
+        found = {}
+        for source in self.options.secret_sources():
+            if source.kind == kind:
+                value = source.read(self.settings.env, self.settings.cwd)
+                found[source.name] = None if value is None else mac(self._key, value.decode("latin-1"))
+        return found
+
+    @cached_property
+    def engine(self) -> dict[str, str]:
+        """The oracle: which engine, and which version of it."""
+        return {"backend": self.backend.name, "version": self.backend.version(self.env)}
+
+    @property
+    def secret_ids(self) -> set[str]:
+        return {source.name for source in self.options.secret_sources() if source.kind == "secret"}
+
+    def has(self, option: str) -> bool:
+        """Whether the engine has an option; a registered backend's words are its own business."""
+        words: frozenset[str] | None = getattr(self.backend, "words", None)
+        return words is None or option in words
+
+    @property
+    def lands(self) -> bool:
+        """Whether the image ends up where the engine can be asked for it."""
+        return bool(self.backend.stores(self.options))
+
+    # facts
+
+    def ask(self, kind: str, name: str) -> Fact:
+        if kind == "secret":
+            value = self.settings.env.get(name)
+            return ABSENT if value is None else Fact(mac(self._key, value))
+        if kind == "base_image":
+            digest = self.backend.base_digest(name, self.env)
+            return ABSENT if digest is None else Fact(digest, digest)
+        made = self._made.get(name) or self.backend.image(name, self.env)
+        return ABSENT if made is None else Fact(of_value(made.id), made.id)
+
+    # the build
+
+    def staged(self, name: str, tree: Tree, beside: Mapping[str, str | bytes]) -> AbstractContextManager[str]:
+        return staged(self._home, name, tree, beside, self._store)
+
+    @contextlib.contextmanager
+    def wheels(self, tree: Tree) -> Iterator[str | None]:
+        """A directory of the wheels, for a named context; None if there are none."""
+        if not tree or not self.backend.named_contexts:
+            yield None
+            return
+        with staged(self._home, "wheelhouse", tree, {}, self._store) as directory:
+            yield directory
+
+    def build(self, ctx: Any, request: Request) -> tuple[Completed, str | None]:
+        """Run the engine, live, and what it does afterwards (loading, tagging): how it ended, and the image's id."""
+        self._ahead("forget")
+        env = self.backend.env(self.env)
+        argv = self.backend.argv(request)
+        if self.ask_for.run_as_root:
+            argv = as_root(argv, env)
+        hidden = self._values(request)
+
+        def hide(text: str) -> str:
+            for value in hidden:
+                text = text.replace(value, "****")
+            return text
+
+        done = ctx.run(argv, env=env, cwd=self.settings.cwd, hide=hide, live=True)
+        return done, self.backend.after(request, done, self.env) if done.returncode == 0 else None
+
+    def _values(self, request: Request) -> list[str]:
+        """The values of secrets, line by line: a build might print them."""
+        found: list[str] = []
+        for text in request.all_secrets():
+            value = (read_secret(text).read(self.settings.env, self.settings.cwd) or b"").decode("utf-8", "replace")
+            found += [line.strip() for line in value.splitlines()]
+        found += [text.partition("=")[2] for text in self.options.values("build-arg")]  # BuildKit shows them in RUN
+        return sorted({value for value in found if len(value) >= _TELLING}, key=len, reverse=True)
+
+    def request(self, request: Request, labels: Mapping[str, str]) -> Request:
+        """The request with labels, and without a network if that was asked for; the user's own options overrule."""
+        given = [("label", f"{key}={value}") for key, value in labels.items()]
+        if self.ask_for.offline and self.has("network") and not self.options.values("network"):
+            given.append(("network", "none"))
+        return replace(request, options=replace(self.options, given=(*given, *self.options.given)))
+
+    def found(self, request: Request) -> Image | None:
+        """The image that was made, as the engine describes it."""
+        made = self.backend.image(request.tags[0], self.env) if self.lands else None
+        if made is not None:
+            self._made[request.tags[0]] = made
+        return made

@@ -1,0 +1,166 @@
+"""A Bento of the store as a binding: what `containerize TAG` gives the rules, whoever built the Bento."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import sys
+import threading
+from functools import cached_property, partial
+from typing import Any
+
+from . import model_facts
+from .bento.hub import hub_files
+from .bento.layout import BENTO_YAML, DIGESTS, MODELS
+from .bento.library import Library, home
+from .bento.models import ModelStore
+from .bento.tag import Tag
+from .engine import tree as trees
+from .engine.digest import Digest, of_bytes, of_value
+from .engine.fact import ABSENT, Fact
+from .engine.fresh import mac
+from .engine.rule import Tool
+from .engine.stat_index import StatIndex
+from .engine.tree import EXECUTABLE, FILE, LINK, Entry, Tree
+from .errors import StoreError
+from .imaging import Imaging
+from .session import Session
+from .toolchain import find_tool
+
+_LEFT_BEHIND = frozenset({"__pycache__", ".ipynb_checkpoints"})
+
+
+class StoredBento:
+    """The Binding of a stored Bento. `origin` is that of its name, so that an explanation names the version before."""
+
+    label = ""
+
+    def __init__(self, tag: Tag, session: Session):
+        self.settings = session.settings
+        self.tag = tag
+        self.home = home(session.settings.env)
+        self.directory = Library(self.home).directory(tag)
+        self.origin = of_value(["bento", os.path.realpath(self.home), tag.name])[:16]
+        self._session = session
+        self._lock = threading.RLock()
+        self.index = StatIndex(session.settings.state("bentos", self.origin, f"{tag.version}.json"))
+        self.models = ModelStore(self.home)
+        self.imaging = Imaging(session.settings, session.key, session.store, self.home)
+
+    def ahead(self) -> None:
+        """Let the engine answer first what it will be asked."""
+        for name in ("Dockerfile.buildkit", "Dockerfile"):
+            with contextlib.suppress(OSError, UnicodeDecodeError):
+                with open(os.path.join(self.directory, "env", "docker", name), encoding="utf-8") as file:
+                    return self.imaging.ahead(file.read(), [str(self.tag)])
+
+    @property
+    def facts(self) -> StoredBento:
+        return self
+
+    def param(self, name: str) -> Any:
+        if name == "lock.platform":
+            return next(iter(self.imaging.options.platforms()), None)
+        return self.imaging.param(name)
+
+    def place(self, name: str) -> str | None:
+        return None  # no bentofile is at hand
+
+    def secret(self, name: str) -> bool:
+        return name in ("image.secrets", "image.build_args")
+
+    def oracle(self, name: str) -> Any:
+        if name == "image.engine":
+            return self.imaging.engine
+        if name == "arch":
+            return platform.machine()
+        if name == "source_date_epoch":
+            return self.settings.env.get("SOURCE_DATE_EPOCH")
+        raise KeyError(name)
+
+    def tool(self, name: str) -> Tool:
+        return find_tool(name)
+
+    def ask(self, kind: str, name: str) -> Fact:
+        with self._lock:
+            if kind in self.imaging.KINDS:
+                return self.imaging.ask(kind, name)
+            if kind == "env":
+                value = self.settings.env.get(name)
+                return ABSENT if value is None else Fact(mac(self._session.key, value), None, value)
+            if kind == "model" and not self.models.resolve(Tag.parse(name)):
+                inner = ModelStore(self.directory)  # of an imported Bento, its models may lie in it
+                return model_facts.ask(kind, name, inner, self._session.watch, self.index)
+            return model_facts.ask(kind, name, self.models, self._session.watch, self.index)
+
+    # the Bento's files
+
+    def source(self, name: str) -> tuple[Tree, Digest]:
+        with self._lock:
+            return self._packed
+
+    def fetch(self, name: str, path: str) -> str:
+        return os.path.join(self.directory, path)
+
+    @cached_property
+    def _packed(self) -> tuple[Tree, Digest]:
+        """The Bento's listed files; of one that has no list, all but models and what a server leaves behind."""
+        listed = self._listed()
+        tree: dict[str, Entry] = {}
+        try:
+            for root, directories, names in os.walk(self.directory):
+                top = root == self.directory
+                directories[:] = sorted(d for d in directories if not (top and d in (MODELS, "hf-models")))
+                names += [d for d in directories if os.path.islink(os.path.join(root, d))]
+                if listed is None:
+                    directories[:] = [d for d in directories if d not in _LEFT_BEHIND]
+                for each in sorted(names):
+                    full = os.path.join(root, each)
+                    path = os.path.relpath(full, self.directory)
+                    if os.path.islink(full):
+                        tree[path] = Entry(of_bytes(os.fsencode(os.readlink(full))), LINK)
+                    elif listed is None or path in listed:
+                        st = os.stat(full)
+                        mode = EXECUTABLE if st.st_mode & 0o100 else FILE
+                        tree[path] = Entry(self.index.digest(full, st), mode)
+        except OSError as error:
+            raise StoreError(f"{self.directory} cannot be read: {error.strerror}.") from error
+        if BENTO_YAML not in tree:
+            raise StoreError(f"{self.directory} has no {BENTO_YAML}.", hint="Build or import the Bento again.")
+        tree = dict(sorted(tree.items()))
+        return tree, of_bytes(trees.dump(tree))
+
+    def _listed(self) -> set[str] | None:
+        """The paths in bentomake's own list of the Bento's files; None for a Bento that another tool built."""
+        try:
+            with open(os.path.join(self.directory, DIGESTS), encoding="utf-8", errors="surrogateescape") as file:
+                lines = file.read().splitlines()
+        except FileNotFoundError:
+            return None
+        paths = {DIGESTS}
+        for line in lines:
+            path = line.lstrip("\\").partition("  ")[2]
+            paths.add(path.replace("\\n", "\n").replace("\\\\", "\\") if line.startswith("\\") else path)
+        return paths
+
+    # the machine
+
+    def host(self, name: str) -> Any:
+        match name:
+            case "image":
+                return self.imaging
+            case "model_files":
+                return lambda tag: self.models.where(tag) or ModelStore(self.directory).where(tag)
+            case "hub_files":
+                return partial(hub_files, self.settings.env)
+            case "offline":
+                return self.settings.image.offline
+            case "python":
+                return sys.executable
+            case "env":
+                return self.settings.env
+        raise KeyError(name)
+
+    def save(self) -> None:
+        self.index.save()

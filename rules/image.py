@@ -1,0 +1,173 @@
+"""image: the Bento as an image of a container engine, by the Dockerfile that lies in it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from bentomake.bento.layout import LATEST, MODELS
+from bentomake.bento.tag import Tag
+from bentomake.container import dockerfile_text, failure
+from bentomake.container.features import BUILD_ARG, build_arg
+from bentomake.container.request import Request
+from bentomake.engine.fact import ABSENT
+from bentomake.engine.rule import Context, Produced, rule
+from bentomake.errors import StepError, UsageError
+
+from .dockerfile import BUILDKIT, DOCKERFILE, TEMPLATE
+
+_OCI = "org.opencontainers.image."
+_SHOWN = 90  # characters of a failed instruction
+
+
+@rule(
+    outputs="image.json",
+    inputs=["bento", "wheelhouse"],
+    params=["image.tags", "image.options", "image.build_args", "image.features", "image.secrets", "image.offline"],
+    oracles=["image.engine", "source_date_epoch"],
+)
+def image(ctx: Context) -> Mapping[str, Produced]:
+    """Build the image. Discovered: the base images, the models, the secrets, and whether the image is there."""
+    bento = json.loads(ctx.input("bento").text("bento.json"))
+    tree = {p[len("bento/") :]: entry for p, entry in ctx.input("bento").tree.items() if p.startswith("bento/")}
+    engine = ctx.host("image")
+    name = BUILDKIT if engine.backend.buildkit and BUILDKIT in tree else DOCKERFILE
+    if name not in tree:
+        raise UsageError(f"{bento['name']}:{bento['version']} has no {DOCKERFILE}.", hint="Build the Bento again.")
+    text = ctx.input("bento").text(f"bento/{name}")
+    for base in dockerfile_text.bases(text):
+        ctx.discover("base_image", base)
+    tags = ctx.param("image.tags") or [f"{bento['name']}:{bento['version']}"]
+    build_args = _build_args(ctx, text)
+    secrets = _secrets(ctx, text)
+    wheels = {p.partition("/")[2]: entry for p, entry in ctx.input("wheelhouse").tree.items()}
+    with engine.staged(bento["name"], tree, _models(ctx, bento["models"])) as context, engine.wheels(wheels) as house:
+        request = Request(
+            context=context,
+            dockerfile=os.path.join(context, name),
+            tags=tuple(tags),
+            contexts={"wheelhouse": house} if house else {},
+            build_args=build_args,
+            secrets=secrets,
+            iidfile=os.path.join(ctx.workdir, "iid"),
+            metadata_file=None,
+            scratch=ctx.workdir,
+            progress="plain",  # what is shown is bentomake's own business
+        )
+        made, image_id = engine.build(ctx, engine.request(request, _labels(bento)))
+    if made.returncode != 0:
+        raise _failed(ctx, made, text, f"{bento['name']}:{bento['version']}", name, ctx.input("bento"))
+    return {"image.json": _descriptor(ctx, request, tags, image_id)}
+
+
+def _build_args(ctx: Context, text: str) -> dict[str, str]:
+    args: dict[str, str] = {}
+    if ctx.param("image.features"):
+        if BUILD_ARG not in text:
+            raise UsageError(
+                "This Bento's Dockerfile has no place for features of bentoml: bentomake did not write it.",
+                hint="Build the Bento with bentomake, or add `bentoml[…]` to its packages.",
+            )
+        key, _, value = build_arg(ctx.param("image.features")).partition("=")
+        args[key] = value
+    epoch = ctx.oracle("source_date_epoch")
+    if epoch:
+        args.setdefault("SOURCE_DATE_EPOCH", epoch)
+    return args
+
+
+def _secrets(ctx: Context, text: str) -> tuple[str, ...]:
+    """The secrets that were given, and of those that the Dockerfile names, the ones that are environment variables."""
+    engine = ctx.host("image")
+    given = []
+    missing = []
+    for secret in dockerfile_text.secrets(text):
+        if secret.id in engine.secret_ids:
+            continue
+        if ctx.discover("secret", secret.id).digest != ABSENT.digest:
+            given.append(f"id={secret.id},env={secret.id}")
+        elif secret.required:
+            missing.append(secret.id)
+    if missing:
+        raise UsageError(
+            f"The image needs {'the secret' if len(missing) == 1 else 'the secrets'} {', '.join(missing)}.",
+            hint=f"Set the variable {missing[0]}, or give --secret id={missing[0]},src=FILE.",
+        )
+    if given and not engine.has("secret"):
+        ctx.warn(f"{engine.backend.name} gives no secrets to a build here; {', '.join(given)} is left out.")
+        return ()
+    return tuple(given)
+
+
+def _models(ctx: Context, models: list[Mapping[str, Any]]) -> dict[str, str | bytes]:
+    """Where the files of the models lie: path in the context → file."""
+    found: dict[str, str | bytes] = {}
+    for model in models:
+        if model.get("registry", "bentoml") != "bentoml":
+            found.update(ctx.host("hub_files")(model))
+            continue
+        tag = Tag.parse(model["tag"])
+        if ctx.discover("model", str(tag)).digest == ABSENT.digest:
+            raise StepError(
+                f"The model {tag} is not in the model store.",
+                hint=f"Do `bentoml models pull {tag}`.",
+            )
+        for path, where in ctx.host("model_files")(tag).items():
+            found[f"{MODELS}/{tag.name}/{tag.version}/{path}"] = where
+        found.setdefault(f"{MODELS}/{tag.name}/{LATEST}", (tag.version or "").encode())
+    return found
+
+
+def _labels(bento: Mapping[str, Any]) -> dict[str, str]:
+    """The standard labels of the Open Container Initiative; the Bento's own labels of that kind win."""
+    own = {key: value for key, value in (bento.get("labels") or {}).items() if key.startswith(_OCI)}
+    source = (bento.get("labels") or {}).get("source")
+    labels = {
+        f"{_OCI}title": bento["name"],
+        f"{_OCI}version": bento["version"],
+        f"{_OCI}created": bento.get("created"),
+        f"{_OCI}source": source,
+        "bentomake.bento.digest": f"sha256:{bento['digest']}",
+    }
+    return {key: str(value) for key, value in {**labels, **own}.items() if value}
+
+
+def _failed(ctx: Context, made: Any, text: str, tag: str, name: str, bento: Any) -> StepError:
+    failed = failure.read([*made.stdout.splitlines(), *made.stderr.splitlines()], text)
+    detail = "\n".join(failed.said)
+    engine = ctx.host("image").backend.name
+    if failed.instruction is None:
+        return StepError(f"{engine} could not build the image of {tag}.", detail=detail, place=f"{tag} {name}")
+    instruction = failed.instruction
+    template = bento.text(f"bento/{TEMPLATE}") if f"bento/{TEMPLATE}" in bento else None
+    shown = instruction.text if len(instruction.text) <= _SHOWN else instruction.text[: _SHOWN - 1] + "…"
+    return StepError(
+        f"{engine} could not build the image of {tag}; this failed: {shown}",
+        place=failure.origin(instruction, text, template, ctx.place) or f"{name}:{instruction.first}",
+        detail=detail,
+        hint=f"It is line {instruction.first} of {name} in the Bento: cd $(bentomake get {tag} -o path)",
+    )
+
+
+def _descriptor(ctx: Context, request: Request, tags: list[str], image_id: str | None) -> str:
+    """What was made: id, digest, tags, platform, size in bytes, engine; what the engine does not say is null."""
+    engine = ctx.host("image")
+    found = engine.found(request)
+    if not engine.lands:
+        ctx.forget("its image is sent somewhere else than to the engine")
+    elif found is not None:
+        for tag in tags:
+            ctx.discover("own_image", tag)
+    else:
+        ctx.forget("the engine does not say what it made")
+    described = {
+        "id": found.id if found else image_id,
+        "digest": found.digest if found else None,
+        "tags": tags,
+        "platform": found.platform if found else None,
+        "size": found.size if found else None,
+        "engine": engine.backend.name,
+    }
+    return json.dumps(described, indent=1) + "\n"

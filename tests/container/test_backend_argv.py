@@ -1,0 +1,125 @@
+"""What each engine is told, for every set of options: recorded by a stand-in, kept as plain text in golden/."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from pathlib import Path
+
+import pytest
+from option_sets import SETS, request_of
+from stand_in import ENGINES, StandIns
+
+from bentomake.container.registry import get_backend
+from bentomake.engine.process import run
+from bentomake.errors import UsageError
+
+GOLDEN = Path(__file__).with_name("golden")
+BACKENDS = ("docker", "docker-classic", "buildx", "podman", "buildah", "nerdctl", "buildctl")
+
+
+def backend_of(name: str):
+    env = {"DOCKER_BUILDKIT": "0"} if name == "docker-classic" else {}
+    return get_backend(name.partition("-")[0], env), env
+
+
+def told(backend_name: str, set_name: str, stand_ins: StandIns) -> str:
+    """The command line and the environment that the engine got, or why it got none."""
+    backend, env = backend_of(backend_name)
+    lines = [f"== {set_name}: {' '.join(f'--opt {shlex.quote(word)}' for word in SETS[set_name][0])}".rstrip(" :")]
+    try:
+        argv = backend.argv(request_of(set_name))
+    except UsageError as error:
+        return "\n".join([*lines, f"error: {error.message}", f"  hint: {error.hint}", ""])
+    run(argv, env=backend.env({**env, **stand_ins.env}))
+    call = stand_ins.calls[-1]
+    words = [shlex.quote(word) for word in call["argv"]]
+    return "\n".join([*lines, *(f"{key}={value}" for key, value in sorted(call["env"].items())), *words, ""])
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_each_engine_is_told_in_its_own_words(name: str, tmp_path: Path) -> None:
+    stand_ins = StandIns(tmp_path, *ENGINES)
+    made = "\n".join(told(name, each, stand_ins) for each in SETS)
+    golden = GOLDEN / f"{name}.txt"
+    if os.environ.get("BENTOMAKE_TEST_GOLDEN"):
+        golden.write_text(made)
+    assert made == golden.read_text()
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_at_least_fifteen_sets_reach_the_engine(name: str) -> None:
+    text = (GOLDEN / f"{name}.txt").read_text()
+    assert text.count("== ") - text.count("error: ") >= 15 - 5 * (name == "docker-classic")
+
+
+def test_the_users_environment_is_over_the_defaults(tmp_path: Path) -> None:
+    backend = get_backend("buildah", {})
+    assert backend.env({"BUILDAH_FORMAT": "docker"})["BUILDAH_FORMAT"] == "docker"
+    assert backend.env({})["BUILDAH_FORMAT"] == "oci"
+    assert get_backend("docker", {}).env({"DOCKER_BUILDKIT": "0"})["DOCKER_BUILDKIT"] == "0"
+
+
+@pytest.mark.parametrize(
+    ("name", "env", "buildkit", "contexts"),
+    [
+        ("docker", {}, True, True),
+        ("docker", {"DOCKER_BUILDKIT": "0"}, False, False),
+        ("docker", {"DOCKER_BUILDKIT": "false"}, False, False),
+        ("docker", {"DOCKER_BUILDKIT": "1"}, True, True),
+        ("buildx", {}, True, True),
+        ("buildx", {"DOCKER_BUILDKIT": "0"}, False, True),
+        ("nerdctl", {}, True, True),
+        ("buildctl", {}, True, True),
+        ("buildctl", {"DOCKER_BUILDKIT": "0"}, False, True),
+        ("podman", {}, False, True),
+        ("buildah", {}, False, True),
+    ],
+)
+def test_which_dockerfile_and_which_contexts_an_engine_gets(
+    name: str, env: dict[str, str], buildkit: bool, contexts: bool
+) -> None:
+    backend = get_backend(name, env)
+    assert (backend.buildkit, backend.named_contexts) == (buildkit, contexts)
+
+
+@pytest.mark.parametrize(
+    ("name", "opts", "stays"),
+    [
+        ("docker", [], True),
+        ("docker", ["push"], False),
+        ("docker", ["output=type=local,dest=x"], False),
+        ("docker", ["output=type=docker,dest=x"], False),
+        ("docker", ["output=type=docker"], True),
+        ("docker", ["push", "load"], True),
+        ("buildx", [], True),
+        ("buildx", ["push"], False),
+        ("buildx", ["load=false"], False),
+        ("buildx", ["output=type=docker"], True),
+        ("buildx", ["output=type=oci,dest=x", "load"], True),
+        ("buildah", [], True),
+        ("buildah", ["output=type=local,dest=x"], False),
+        ("nerdctl", ["push"], True),
+        ("nerdctl", ["output=type=oci,dest=x"], False),
+        ("buildctl", [], True),
+        ("buildctl", ["push"], False),
+        ("buildctl", ["push", "load"], True),
+    ],
+)
+def test_whether_an_image_will_be_in_the_engines_own_store(name: str, opts: list[str], stays: bool) -> None:
+    from bentomake.container.options import Options
+
+    assert get_backend(name, {}).stores(Options.parse(opts)) is stays
+
+
+def test_root_needs_no_sudo_and_others_keep_the_engines_variables_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    from bentomake.container.engine_command import as_root
+
+    argv = ["docker", "build", "--secret", "id=token,env=TOKEN", "."]
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert as_root(argv, {}) == argv
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    got = as_root(argv, {"DOCKER_HOST": "unix:///x", "HOME": "/me", "TOKEN": "hush"})
+    assert got == ["sudo", "--preserve-env=DOCKER_HOST,TOKEN", *argv]
+    assert "hush" not in json.dumps(got)

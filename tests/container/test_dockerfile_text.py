@@ -1,0 +1,59 @@
+"""Reading a Dockerfile: instructions and their lines, base images, secrets."""
+
+from __future__ import annotations
+
+from bentomake.container.dockerfile_text import Secret, at, bases, instructions, secrets
+
+TEXT = """\
+# syntax=docker/dockerfile:1
+ARG BASE=python:3.11-slim
+FROM scratch AS bento
+COPY src /bento/src/
+
+# Base image and system packages
+FROM ${BASE} AS base-container
+RUN apt-get update \\
+ # why
+ && apt-get install -y git
+# Python requirements
+RUN --mount=type=secret,id=TOKEN,required=true --mount=type=secret,id=OTHER \\
+    --mount=type=bind,from=bento,target=/x pip install x
+RUN <<END
+echo a
+FROM nothing
+END
+COPY --from=bento /bento/ ./
+COPY --from=ghcr.io/astral/uv:0.9 /uv /bin/
+COPY --from=0 /x /y
+FROM Base-Container
+USER bentoml
+"""
+
+
+def test_an_instruction_is_its_lines_joined_and_knows_the_heading_above_it():
+    found = list(instructions(TEXT))
+    apt = next(each for each in found if "apt-get" in each.text)
+    assert (apt.word, apt.first, apt.last, apt.heading) == ("RUN", 8, 10, "Base image and system packages")
+    assert apt.text == "RUN apt-get update && apt-get install -y git"
+    assert [each.word for each in found] == ["ARG", "FROM", "COPY", "FROM", *["RUN"] * 3, *["COPY"] * 3, "FROM", "USER"]
+
+
+def test_a_here_document_belongs_to_its_instruction():
+    assert at(TEXT, 16).text == "RUN <<END"
+    assert at(TEXT, 18).text.startswith("COPY --from=bento")
+    assert at(TEXT, 5) is None
+
+
+def test_base_images_are_neither_stages_nor_scratch_nor_numbers_and_arguments_are_filled_in():
+    assert bases(TEXT) == ["python:3.11-slim", "ghcr.io/astral/uv:0.9"]
+    assert bases("FROM --platform=$BUILDPLATFORM python:3.7-slim as one\nFROM one\n") == ["python:3.7-slim"]
+    assert bases("ARG V\nFROM python:${V:-3.12}\n") == ["python:3.12"]
+
+
+def test_secrets_are_named_once_and_required_if_any_mount_requires_them():
+    assert secrets(TEXT) == [Secret("TOKEN", True), Secret("OTHER", False)]
+    mounts = (
+        "RUN --mount=type=secret,id=aws,target=/root/.aws/credentials x\nRUN --mount=type=secret,id=aws,required y\n"
+    )
+    assert secrets(mounts) == [Secret("aws", True)]
+    assert secrets("RUN --mount=type=secret,target=/run/token x") == [Secret("token", False)]
