@@ -6,7 +6,7 @@ import json
 import os
 import stat
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
@@ -17,7 +17,7 @@ from .bento.library import Library
 from .bento.tag import Tag
 from .bento.yaml_place import MAX_BYTES
 from .engine import graph
-from .engine.action import CACHED, FAILED, RAN, RESTORED, SKIPPED, Action, Outcome
+from .engine.action import CACHED, FAILED, RAN, RESTORED, SKIPPED, Action, Binding, Outcome
 from .engine.collect import in_use
 from .engine.content_store import Missing
 from .engine.explain import explain
@@ -27,6 +27,7 @@ from .engine.rule import Rule
 from .engine.scheduler import schedule
 from .engine.stat_index import write_atomically
 from .errors import BentofileError, BentomakeError, Several, StoreError
+from .images import Image, images
 from .project import Project
 from .session import Session
 from .workspace import Goal, Settings
@@ -48,6 +49,7 @@ class Result:
 
     outcomes: dict[str, Outcome]
     bentos: list[Built] = field(default_factory=list)
+    images: list[Image] = field(default_factory=list)
     remarks: list[Any] = field(default_factory=list)
     records: list[dict[str, Any]] = field(default_factory=list)
     errors: list[BentomakeError] = field(default_factory=list)
@@ -135,12 +137,13 @@ def _label(path: str, context: str, cwd: str) -> str:
     return directory if name in ("bentofile.yaml", "bentofile.yml", "pyproject.toml") else os.path.join(directory, name)
 
 
-def actions(session: Session, found: Sequence[Project], wanted: Sequence[tuple[str, str]]) -> list[Action]:
+def actions(
+    rules: Sequence[Rule], session: Session, bindings: Mapping[str, Binding], wanted: Sequence[tuple[str, str]]
+) -> list[Action]:
     """The actions that the goals need, in order; the order of an unchanged rulebook and goals is remembered."""
     from .engine.digest import of_value
     from .engine.rule import KEYED
 
-    rules = rulebook()
     name = of_value([[[getattr(rule, field) for field in KEYED] for rule in rules], wanted])
     kept = session.settings.state("plans", name[:32])
     try:
@@ -149,7 +152,7 @@ def actions(session: Session, found: Sequence[Project], wanted: Sequence[tuple[s
     except (OSError, ValueError):
         nodes = graph.order(rules, wanted)
         write_atomically(kept, json.dumps(nodes).encode())
-    return graph.bind(rules, nodes, {project.label: project for project in found})
+    return graph.bind(rules, nodes, bindings)
 
 
 def run(
@@ -168,35 +171,24 @@ def _run(goals: Sequence[Goal], session: Session, progress: Progress, dry: bool)
     began = time.monotonic()
     settings = session.settings
     found, wanted = projects(goals, session, progress)
-    plan = actions(session, found, wanted)
+    for project in found if any(goal == "image" for _, goal in wanted) else ():
+        from .imaging import Imaging
+
+        project.imaging = Imaging(settings, session.key, session.store, project.home)
+    plan = actions(rulebook(), session, {project.label: project for project in found}, wanted)
     _judge(found, plan, settings)
     for project in found:
         progress.said(
             f"{project.interpreter.path} (Python {project.interpreter.version}, "
             f"bentoml {project.interpreter.bentoml}), from {project.interpreter.chosen_by}"
         )
-    forced = frozenset(action.id for action in plan) if settings.force else frozenset()
-    if settings.upgrade:
-        forced |= {action.id for action in plan if action.rule.name == "lock"}
-    kind = DryRebuilder if dry else Rebuilder
-    rebuilder = kind(session.store, session.cache, session.flights, session.code, forced=forced)
-    outcomes = schedule(
-        plan,
-        rebuilder,
-        progress,
-        jobs=settings.jobs or os.cpu_count() or 1,
-        keep_going=settings.keep_going,
-    )
-    ordered = {action.id: outcomes[action.id] for action in plan}
-    result = Result(ordered)
-    result.errors = [o.error for o in ordered.values() if o.state == FAILED and o.error is not None]
-    if settings.strict:
-        result.errors += _strict(ordered.values())
+    result = carry_out(plan, session, progress, dry)
+    ordered = result.outcomes
     for action in plan:
         outcome = ordered[action.id]
         if settings.strict and result.errors:
             break
-        if action.rule.name == "bento" and (action.binding.label, "bento") in wanted and outcome.known:
+        if action.rule.name == "bento" and outcome.known and _asked(action, wanted):
             try:
                 result.bentos.append(_arrive(outcome, session, dry))
             except BentomakeError as error:
@@ -208,8 +200,33 @@ def _run(goals: Sequence[Goal], session: Session, progress: Progress, dry: bool)
         project.save()
     session.code.save()
     result.records = explain(ordered, session.store)
+    result.images = images(ordered.values(), session.store)
     result.seconds = time.monotonic() - began
     return result
+
+
+def carry_out(plan: Sequence[Action], session: Session, progress: Progress, dry: bool) -> Result:
+    """The outcomes of a plan's actions, with the errors of those that failed."""
+    settings = session.settings
+    forced = frozenset(action.id for action in plan) if settings.force else frozenset()
+    if settings.upgrade:
+        forced |= {action.id for action in plan if action.rule.name == "lock"}
+    if settings.image.forced:
+        forced |= {action.id for action in plan if action.rule.name == "image"}
+    kind = DryRebuilder if dry else Rebuilder
+    rebuilder = kind(session.store, session.cache, session.flights, session.code, forced=forced)
+    jobs = settings.jobs or os.cpu_count() or 1
+    outcomes = schedule(plan, rebuilder, progress, jobs=jobs, keep_going=settings.keep_going)
+    result = Result({action.id: outcomes[action.id] for action in plan})
+    result.errors = [o.error for o in result.outcomes.values() if o.state == FAILED and o.error is not None]
+    if settings.strict:
+        result.errors += _strict(result.outcomes.values())
+    return result
+
+
+def _asked(action: Action, wanted: Sequence[tuple[str, str]]) -> bool:
+    """Whether the Bento of this action is to arrive in the library: it is a goal, or its image is."""
+    return any((action.binding.label, goal) in wanted for goal in ("bento", "image"))
 
 
 def _judge(found: Sequence[Project], plan: Sequence[Action], settings: Settings) -> None:
@@ -249,7 +266,7 @@ def _arrive(outcome: Outcome, session: Session, dry: bool) -> Built:
             outcome.state = RESTORED
         return Built(tag, directory, "there" if outcome.state == CACHED else "restored", [])
     whole = {path[len("bento/") :]: entry for path, entry in tree.items() if path.startswith("bento/")}
-    models = [Tag.parse(model) for model in arrival["models"]]
+    models = [Tag.parse(model["tag"]) for model in arrival["models"] if model["registry"] == "bentoml"]
     state, put_back = library.install(tag, arrival["digest"], whole, models, session.store)
     library.set_latest(tag)
     if outcome.state == CACHED and state != "there":
@@ -281,7 +298,10 @@ def memorable(result: Result) -> bool:
     """Whether the same command, in an unchanged world, would do nothing: what fresh may remember."""
     sound = all(o.state in (RAN, CACHED, RESTORED) and o.trace is not None for o in result.outcomes.values())
     return (
-        sound and not result.errors and all(o.why != "forced" and not _forgotten(o) for o in result.outcomes.values())
+        sound
+        and not result.errors
+        and not result.images
+        and all(o.why != "forced" and not _forgotten(o) for o in result.outcomes.values())
     )
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
-from typing import Any
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
 
 from . import model_facts
+from .bento import targets, unnamed_service
 from .bento.bentofile import Bentofile
+from .bento.hub import hub_files
 from .bento.library import home
 from .bento.models import ModelStore
 from .bento.tag import Tag
@@ -18,17 +19,20 @@ from .engine.digest import Digest, of_value
 from .engine.fact import ABSENT, Fact
 from .engine.fresh import Watch, mac
 from .engine.rule import Tool
-from .engine.stat_index import StatIndex, write_atomically
+from .engine.stat_index import StatIndex
 from .engine.trace import ActionCache
 from .engine.tree import Tree
-from .errors import UsageError
 from .packing import Packing
+from .remembered import Remembered
 from .service.facts import ServiceFacts
 from .service.interpreter import Interpreter, choose, watched
 from .service.look import Looked, look
 from .service.packages import Packages
 from .toolchain import find_tool, tool_directory
 from .workspace import Settings
+
+if TYPE_CHECKING:
+    from .imaging import Imaging
 
 _RUNNER_UNTIL = (1, 2)
 
@@ -48,11 +52,9 @@ class Project:
         moved: Callable[[str, str, int, int], None],
     ):
         self.label = label
-        self.bentofile = bentofile
         self.context = os.path.realpath(context)
         self.settings = settings
         self.watch = watch
-        self._cache = cache
         self._key = key
         self._lock = threading.RLock()
         self.origin = of_value([self.context, os.path.realpath(bentofile.path)])[:16]
@@ -60,14 +62,19 @@ class Project:
             settings.state("projects", self.origin, "stat.json"),
             lambda path, done, total: moved(label, f"hashes {os.path.basename(path)}", done, total),
         )
-        self._resolve_anew = settings.upgrade == ("*",)
+        self.remembered = Remembered(settings, self.origin, cache)
         self.remarks: list[Any] = list(bentofile.remarks)
+        self.written = bentofile
+        self.bentofile = unnamed_service.complete(bentofile, self.context, watch.path)
+        self.imaging: Imaging | None = None  # where an image is a goal
         watch.path(bentofile.path)
         watch.path(os.path.dirname(bentofile.path))
 
     # parameters
 
     def param(self, name: str) -> Any:
+        if name.startswith("image."):
+            return None if self.imaging is None else self.imaging.param(name)
         own = {
             "name": self.settings.name,
             "build.version": self.settings.version,
@@ -76,12 +83,14 @@ class Project:
             "lock.upgrade": list(self.settings.upgrade),
             "lock.platform": self.settings.platform,
             "lock.hashes": self.settings.hashes,
+            "docker.libc": targets.libc(self.bentofile.values),
+            "docker.said": targets.said(self.bentofile.values),
             "args": {**self.bentofile.values["args"], **self.settings.args},
             "python.is_src_layout": self.source_layout,
         }
         if name == "models.aliases":
             return [model for model in self.bentofile.values["models"] if model.get("alias")]
-        if own.get(name) is not None or name.startswith(("build.", "lock.")):
+        if own.get(name) is not None or name.startswith(("build.", "lock.", "docker.libc")):
             return own.get(name)
         return self.bentofile.values[name]
 
@@ -89,13 +98,15 @@ class Project:
         return self.bentofile.place(name)
 
     def secret(self, name: str) -> bool:
-        return name == "envs"  # their values may be credentials
+        return name in ("envs", "image.secrets", "image.build_args")  # their values may be credentials
 
     # oracles
 
     def oracle(self, name: str) -> Any:
         if name == "python.version":
             return self.interpreter.python_version
+        if name == "image.engine" and self.imaging is not None:
+            return self.imaging.engine
         if name == "bentoml.version":
             return self.interpreter.bentoml
         if name == "generation":
@@ -138,12 +149,17 @@ class Project:
         return self
 
     def ask(self, kind: str, name: str) -> Fact:
+        if self.imaging is not None and kind in self.imaging.KINDS:
+            return self.imaging.ask(kind, name)
         with self._lock:
             if kind in model_facts.KINDS:
                 return model_facts.ask(kind, name, self.models, self.watch, self.index)
             if kind == "hf":
-                pinned = self.revisions.get(name)
-                return ABSENT if pinned is None or self._resolve_anew else Fact(pinned, pinned)
+                pinned = self.remembered.hub_commits.get(name)
+                return ABSENT if pinned is None else Fact(pinned, pinned)
+            if kind == "git":
+                commit = self.remembered.git_commits.get(name)
+                return ABSENT if commit is None else Fact(commit, commit[:12])
             fact = self._service_facts.ask(kind, name)
             if kind == "env":
                 value = self.settings.env.get(name)
@@ -226,8 +242,18 @@ class Project:
                 }
             case "model_names":
                 return self.models.names
+            case "git_commit":
+                return self.remembered.git_commits.get
+            case "keep_git_commit":
+                return self.remembered.git_commits.keep
             case "first_built":
-                return self._first_built
+                return self.remembered.first_built
+            case "image":
+                return self.imaging
+            case "model_files":
+                return self.models.where
+            case "hub_files":
+                return partial(hub_files, self.settings.env)
             case "env":
                 return self.settings.env
         raise KeyError(name)
@@ -250,18 +276,14 @@ class Project:
             self.home,
             service,
             aliases=aliases,
-            hf_revisions={} if self._resolve_anew else self.revisions,
+            hf_revisions=self.remembered.hub_commits,
             timeout=self.settings.import_timeout,
             env=self.settings.env,
             workdir=workdir,
             args=args,
             also=also,
         )
-        self._resolve_anew = False
-        found = looked.result.get("hf_revisions") or {}
-        if any(self.revisions.get(name) != commit for name, commit in found.items()):
-            self.revisions.update(found)
-            write_atomically(self._revisions_file, json.dumps(self.revisions).encode())
+        self.remembered.keep_hub_commits(looked.result.get("hf_revisions") or {})
         return looked
 
     def _changed(self, seen: Mapping[str, list[int]]) -> str | None:
@@ -274,41 +296,6 @@ class Project:
             if (st.st_size, st.st_mtime_ns) != (size, mtime):
                 return name
         return None
-
-    @property
-    def _revisions_file(self) -> str:
-        return self.settings.state("projects", self.origin, "hf_revisions.json")
-
-    @cached_property
-    def revisions(self) -> dict[str, str]:
-        """The commits that HuggingFaceModels were resolved to: kept until `--upgrade`."""
-        try:
-            with open(self._revisions_file, encoding="utf-8") as file:
-                data = json.load(file)
-            return {str(k): str(v) for k, v in data.items()}
-        except (OSError, ValueError, AttributeError):
-            return {}
-
-    def _first_built(self, digest: str, source_date_epoch: str | None) -> str:
-        """creation_time: SOURCE_DATE_EPOCH, else when this content was first built here (ISO, UTC)."""
-        import datetime
-
-        utc = datetime.timezone.utc
-        if source_date_epoch:
-            try:
-                return datetime.datetime.fromtimestamp(int(source_date_epoch), utc).isoformat(timespec="microseconds")
-            except (ValueError, OverflowError, OSError):
-                raise UsageError(
-                    f"SOURCE_DATE_EPOCH is {source_date_epoch!r}, which is no number of seconds.",
-                    hint="For a repository: SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)",
-                ) from None
-        name = f"first/{digest}"
-        known = self._cache.read(name)
-        if isinstance(known, str):
-            return known
-        now = datetime.datetime.now(utc).isoformat(timespec="microseconds")
-        self._cache.write(name, now)
-        return now
 
     def save(self) -> None:
         self.index.save()

@@ -7,9 +7,11 @@ import stat
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .bento import package_judgement
+from .bento import package_judgement, requirement_judgement, unnamed_service
 from .bento.bentofile import Bentofile, Remark
 from .bento.paths import FILE
+from .bento.requirement_judgement import Said
+from .bento.targets import ARCHES, Target
 from .errors import BentofileError, BentomakeError, Several, UsageError
 from .project import Project
 from .swept import Found, judge_packed
@@ -30,17 +32,26 @@ def judge(project: Project, *, sources: bool) -> Found:
         bentoml = generation = None  # a build says so; the rest can be judged without
     found = [
         judge_files(bentofile, project.context, watch),
-        judge_requirements(bentofile, project.context, bentoml, watch),
+        judge_requirements(bentofile, project.context, bentoml, watch, _target(project) if bentoml else None),
     ]
+    errors = unnamed_service.judge(project.written, bentofile.values["service"], generation)
+    if errors:
+        found.append((errors, []))
     if bentoml and generation:
         found.append(judge_generation(bentofile, generation, bentoml))
-    if sources:
+    if sources and not errors:
         try:
             found.append(judge_packed(bentofile, project.packing, project.source_layout))
         except BentomakeError as error:  # a broken link, a directory that cannot be read
             found.append((error.errors if isinstance(error, Several) else [error], []))
     errors = [error for pair in found for error in pair[0]]
     return errors, [remark for pair in found for remark in pair[1]]
+
+
+def _target(project: Project) -> Target:
+    python = project.bentofile.values["docker.python_version"] or project.oracle("python.version")
+    arch = ARCHES.get(project.settings.platform or "") or project.oracle("arch")
+    return Target(".".join(str(python).split(".")[:2]), arch, project.param("docker.libc"))
 
 
 def judge_files(bentofile: Bentofile, context: str, watch: Watch) -> Found:
@@ -120,25 +131,51 @@ def _shebang(full: str, path: str, place: str) -> Iterator[Remark]:
         yield Remark(message, place, f"Run dos2unix {path}.")
 
 
-def judge_requirements(bentofile: Bentofile, context: str, bentoml: str | None, watch: Watch) -> Found:
-    """The lines of requirements_txt, and a pin of bentoml that is not the installed version (None: not known)."""
-    errors: list[BentomakeError] = []
-    remarks: list[Remark] = []
-    path = bentofile.values["python.requirements_txt"]
-    lines = [
-        (text, bentofile.place(f"python.packages[{i}]")) for i, text in enumerate(bentofile.values["python.packages"])
-    ]
+def judge_requirements(
+    bentofile: Bentofile, context: str, bentoml: str | None, watch: Watch, target: Target | None = None
+) -> Found:
+    """All lines of the requirements, and a pin of bentoml that is not the installed version (None: not known)."""
+    values = bentofile.values
+    path = values["python.requirements_txt"]
     if path:
-        full = os.path.join(context, path)
-        watch(full)
-        lines = _lines(full, path)
-        for text, place in lines:
-            for found in package_judgement.judge(text):
-                if found.wrong:
-                    errors.append(BentofileError(found.message, place=place, hint=found.hint))
-                else:
-                    remarks.append(Remark(found.message, place, found.hint))
-    for text, place in lines:
+        place = bentofile.place("python.requirements_txt") or bentofile.shown
+        asked = [Said(f"-r {path}", place)]
+        watch(os.path.join(context, path))
+        if _text(os.path.join(context, path)) is None:
+            asked = []  # judge_files says so
+    else:
+        packages = enumerate(values["python.packages"])
+        asked = [
+            Said(text, bentofile.place(f"python.packages[{i}]") or bentofile.shown, nested=False)
+            for i, text in packages
+        ]
+
+    def file_text(path: str) -> str | None:
+        watch(os.path.join(context, path))
+        return _text(os.path.join(context, path))
+
+    def there(path: str) -> bool:
+        watch(os.path.join(context, path))
+        return os.path.isfile(os.path.join(context, path))
+
+    lines, errors = requirement_judgement.read(asked, file_text)
+    remarks: list[Remark] = []
+    for found in requirement_judgement.judge(lines, there, target):
+        if isinstance(found, Remark):
+            remarks.append(found)
+        else:
+            errors.append(found)
+    if values["python.pack_git_packages"] is False:
+        has_git = values["docker.base_image"] is not None or "git" in " ".join(values["docker.system_packages"]).split()
+        remarks.extend(requirement_judgement.unpacked(lines, has_git))
+    for index, pattern in enumerate(values["python.wheels"]):
+        full = os.path.join(context, pattern)
+        for wheel in [full] if os.path.isfile(full) else sorted(_matches(full, watch)):
+            if target is None:
+                break
+            place = bentofile.place(f"python.wheels[{index}]") or bentofile.shown
+            remarks.extend(requirement_judgement.unfit(wheel, target, place))
+    for text, place, *_ in lines:
         pin = package_judgement.pin_of_bentoml(text)
         if pin and bentoml and not _allows(pin, bentoml):
             message = f"bentoml{pin} is asked for, but the service is imported with bentoml {bentoml}."
@@ -148,16 +185,15 @@ def judge_requirements(bentofile: Bentofile, context: str, bentoml: str | None, 
     return errors, remarks
 
 
-def _lines(full: str, path: str) -> list[tuple[str, str]]:
-    """Each line of a requirements file with its place; none if it cannot be read, which judge_files says."""
+def _text(full: str) -> str | None:
+    """The text of a requirements file; None if it cannot be read."""
     try:
         if not stat.S_ISREG(os.stat(full).st_mode):  # opening a pipe would wait
-            return []
+            return None
         with open(full, encoding="utf-8", errors="replace") as file:
-            text = file.read(_MOST)
+            return file.read(_MOST)
     except OSError:
-        return []
-    return [(line.strip(), f"{path}:{number}") for number, line in enumerate(text.splitlines(), 1)]
+        return None
 
 
 def _allows(pin: str, version: str) -> bool:
@@ -179,7 +215,7 @@ def judge_generation(bentofile: Bentofile, generation: str, bentoml: str) -> Fou
         from .bento.judgement import has_conda
 
         lacks = distros.support(
-            values["docker.distro"],
+            values["docker.distro"] or "debian",
             values["docker.python_version"],
             values["docker.cuda_version"],
             has_conda(values),

@@ -9,7 +9,7 @@ from functools import cache
 from .engine.rule import Tool
 from .errors import UsageError
 
-_DISTRIBUTIONS = {"uv": "uv", "pip-compile": "pip-tools"}
+_DISTRIBUTIONS = {"uv": "uv", "pip-compile": "pip-tools", "pip": "pip"}
 
 
 @cache
@@ -18,6 +18,8 @@ def find_tool(name: str) -> Tool:
     version = _metadata(name)[1]
     if name == "pip-compile":
         return Tool(name, (sys.executable, "-m", "piptools", "compile"), version)
+    if name == "pip":  # pip-tools brings it
+        return Tool(name, (sys.executable, "-I", "-m", "pip"), version)
     import uv
 
     try:

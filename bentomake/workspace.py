@@ -5,13 +5,34 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .engine.fresh import cache_directory
 from .errors import UsageError
 
+if TYPE_CHECKING:
+    from .container.options import Options
+
 BENTOFILES = ("bentofile.yaml", "bentofile.yml")
 GOAL = "bento"
+
+
+@dataclass(frozen=True)
+class ImageAsk:
+    """What an image was asked for, beyond its Bento."""
+
+    backend: str | None = None  # None: the environment's choice, else docker
+    tags: tuple[str, ...] = ()  # none: the Bento's own
+    options: Options | None = None
+    features: tuple[str, ...] = ()
+    run_as_root: bool = False
+    offline: bool = False
+    wheel_cache: bool = True
+
+    @property
+    def forced(self) -> bool:
+        """Whether an option asks for work even if the same was done before."""
+        return self.options is not None and bool(self.options.forcing())
 
 
 @dataclass(frozen=True)
@@ -33,6 +54,7 @@ class Settings:
     name: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     args: Mapping[str, Any] = field(default_factory=dict)  # template arguments, over those of the bentofile
+    image: ImageAsk = ImageAsk()
     strict: bool = False  # a warning about the project is an error
 
     @property

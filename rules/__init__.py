@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from .bento import bento
+from .commits import commits
+from .described import described
 from .dockerfile import dockerfile
+from .image import image
 from .lock import lock
 from .models import models
 from .openapi import openapi
+from .pinned import pinned
 from .requirements import requirements
+from .sdists import sdists
 from .service import service
 from .sources import sources
+from .stored import bento as stored
+from .wheelhouse import wheelhouse
 
-RULES = (sources, requirements, lock, service, openapi, models, dockerfile, bento)
+RULES = (
+    *(sources, requirements, commits, sdists, lock, service, described, openapi, models, dockerfile, bento),
+    *(pinned, wheelhouse, image),
+)
+# The same for a Bento that is in the store already, whoever built it.
+STORED = (stored, pinned, wheelhouse, image)

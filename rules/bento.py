@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
+from bentomake.bento import image, image_commands, wheels
 from bentomake.bento import info as bento_info
-from bentomake.bento import wheels
 from bentomake.bento.layout import BENTO_YAML, DIGESTS, README, content_digest, digests_file, version_of
 from bentomake.bento.package_source import Options, secret_variables, variables
 from bentomake.bento.readme import readme as generated_readme
@@ -46,7 +47,7 @@ _IN_YAML = [
 
 @rule(
     outputs=["bento/", "bento.json"],
-    inputs=["sources", "requirements", "lock", "service", "openapi", "models", "dockerfile"],
+    inputs=["sources", "requirements", "sdists", "lock", "service", "openapi", "models", "dockerfile", image.RULE],
     params=[
         *("service", "name", "labels", "description", "envs", "args", "python.is_src_layout"),
         *("build.version", "build.labels", *_IN_YAML),
@@ -55,6 +56,8 @@ _IN_YAML = [
 )
 def bento(ctx: Context) -> Mapping[str, Produced]:
     """Compose the Bento: src/, env/, apis/, bento.yaml, README.md and the digests of them all."""
+    in_code = image.of(ctx)
+    ctx = image.beside(ctx)
     service = json.loads(ctx.input("service").text("service.json"))
     models = json.loads(ctx.input("models").text("models.json"))
     packed = ctx.input("sources").tree
@@ -65,8 +68,10 @@ def bento(ctx: Context) -> Mapping[str, Produced]:
             hint="Build it with bentoml 1.1, or make it a class with @bentoml.service.",
         )
     _check_packed(ctx, service, packed)
+    _check_included(ctx, in_code, packed)
     parts = [packed] + [ctx.input(name).tree for name in ("requirements", "lock", "openapi", "dockerfile")]
-    tree = merge(parts)
+    parts.append({path: entry for path, entry in ctx.input("sdists").tree.items() if path.startswith("env/")})
+    tree = {path: entry for path, entry in merge(parts).items() if path != image.FILE}  # that was for the lock
 
     params = {name: ctx.param(name) for name in ("envs", "args", *_IN_YAML)}
     params["docker.env"] = docker_env(ctx) or None  # a dotenv file too: bento.yaml has values, not paths
@@ -79,7 +84,7 @@ def bento(ctx: Context) -> Mapping[str, Produced]:
         entry = tree.get("env/python/requirements.txt")
         requirements = ctx.input("lock" if "env/python/requirements.txt" in ctx.input("lock") else "requirements")
         text = requirements.text("env/python/requirements.txt") if entry else ""
-        info = bento_info.class_info(params, service, models, facts, text)
+        info = bento_info.class_info(params, service, models, facts, text, in_code)
 
     name = (ctx.param("name") or service["name"]).lower()
     digests = [(model["tag"], model.get("digest") or json.dumps(model["metadata"], sort_keys=True)) for model in models]
@@ -94,12 +99,7 @@ def bento(ctx: Context) -> Mapping[str, Produced]:
     readme = own_readme if own_readme is not None else generated_readme(str(tag), service, facts["bentoml"]).encode()
     written[README] = ctx.keep_bytes(readme)
     written[DIGESTS] = ctx.keep_bytes(digests_file(written).encode("utf-8", "surrogateescape"), FILE)
-    arrival: dict[str, Any] = {
-        "name": tag.name,
-        "version": tag.version,
-        "digest": digest,
-        "models": [model["tag"] for model in models if model["registry"] == "bentoml"],
-    }
+    arrival = bento_info.arrival(whole, digest)
     return {"bento.json": json.dumps(arrival, indent=1) + "\n", **under("bento", written)}
 
 
@@ -108,7 +108,7 @@ def _secrets(ctx: Context) -> list[str]:
 
     Warns of those that only a requirement names: the Dockerfile knows options, and is given secrets for those.
     """
-    files = ctx.input("requirements")
+    files = ctx.input("lock") if ctx.input("lock").tree else ctx.input("requirements")
     asked = variables(files.text(path) for path in files.tree if not path.startswith(wheels.DIRECTORY))
     known = {*secret_variables(Options.of(ctx.param, ctx.place)), *(env["name"] for env in ctx.param("envs") or [])}
     for name in asked:
@@ -141,6 +141,17 @@ def _check_packed(ctx: Context, service: dict[str, Any], packed: Mapping[str, En
         if _packed(path, source_layout) not in packed:
             ctx.warn(
                 f"The service looked at {path}, which is not packed: it will be missing when the Bento is served.",
+                place=ctx.place("include"),
+                hint=f'Add "/{path}" to `include`, and see that no `exclude` pattern or .bentoignore removes it.',
+            )
+
+
+def _check_included(ctx: Context, in_code: image.Image | None, packed: Mapping[str, Entry]) -> None:
+    for path in image_commands.included(in_code, None) if in_code else ():
+        wanted = f"src/{path}"
+        if not re.search(r"[*?\[]", path) and not any(p == wanted or p.startswith(f"{wanted}/") for p in packed):
+            raise BentofileError(
+                f"build_include of the image in code names {path}, which is not packed.",
                 place=ctx.place("include"),
                 hint=f'Add "/{path}" to `include`, and see that no `exclude` pattern or .bentoignore removes it.',
             )

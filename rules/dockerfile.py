@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from bentomake.bento import conda, context_file, distros
+from bentomake.bento import artifacts, conda, distros, image, image_commands, pip_words, run_script
 from bentomake.bento.info import spec_1
-from bentomake.bento.package_source import Options, refuse_credentials, secret_variables, variables
+from bentomake.bento.package_source import Options, secret_variables, variables
 from bentomake.bento.variables import docker_env, refers_to_another
 from bentomake.engine.rule import Context, Produced, rule
 from bentomake.engine.tree import Entry
@@ -48,8 +47,9 @@ SYSTEMS = ("debian", "alpine", "ubi8", "amazonlinux", "given", "_shadow", "_rpm"
         f"({SETUP_SCRIPT})",
         f"({INSTALL})",
         f"({VERSION})",
-        "env/docker/",  # a user's template, and the files that it includes
+        "env/docker/",  # a user's template, and the files that it includes; scripts of an image in code
     ],
+    inputs=[image.RULE],
     params=[
         *DOCKER,
         *conda.OPTIONS,
@@ -63,7 +63,14 @@ SYSTEMS = ("debian", "alpine", "ubi8", "amazonlinux", "given", "_shadow", "_rpm"
         "python.wheels",
     ],
     oracles=["generation", "python.version", "bentoml.version"],
-    templates=["base.j2", "_macros.j2", *(f"{name}.j2" for name in SYSTEMS), "install.sh.j2", "entrypoint.sh"],
+    templates=[
+        "base.j2",
+        "_macros.j2",
+        "_commands.j2",
+        *(f"{name}.j2" for name in SYSTEMS),
+        "install.sh.j2",
+        "entrypoint.sh",
+    ],
 )
 def dockerfile(ctx: Context) -> Mapping[str, Produced]:
     """A distro is a file DISTRO.j2 beside this one, and an entry of bento/distros.py; `given.j2` is for base_image.
@@ -71,10 +78,16 @@ def dockerfile(ctx: Context) -> Mapping[str, Produced]:
     Generation "runner" installs by install.sh, which bentoml's own `containerize` runs too; "class" by one command,
     and has install.sh only where bento.yaml is of the older form.
     """
+    in_code = image.of(ctx)
+    if in_code is not None:
+        image.remark(ctx, in_code)
+    ctx = image.beside(ctx)
     environment = conda.environment(ctx)
-    script = _setup_script(ctx)
+    path = ctx.param("docker.setup_script")
+    script = run_script.read(ctx, "docker.setup_script", path) if path else None
     template = _user_template(ctx)
     facts = _facts(ctx, environment, script, template)
+    facts |= image_commands.facts(ctx, in_code, facts)
     ours = {name: ctx.template(name) for name in dockerfile.templates if name.endswith(".j2")}
     made: dict[str, Produced] = {ENTRYPOINT: _executable(ctx, "entrypoint", ctx.template("entrypoint.sh").encode())}
     if template is None:
@@ -88,6 +101,9 @@ def dockerfile(ctx: Context) -> Mapping[str, Produced]:
         made[conda.FILE] = environment.data
     if script is not None:
         made[SETUP_SCRIPT] = _executable(ctx, "setup_script", script)
+    for one in image_commands.scripts(in_code):
+        data = run_script.read(ctx, "run_script of the image in code", one, "script", ctx.place("service"))
+        made[image.script(one)] = _executable(ctx, "script", data)
     if ctx.oracle("generation") == "runner" or spec_1(ctx.param):
         from bentomake.container.rendering import render
 
@@ -108,7 +124,7 @@ def _facts(ctx: Context, environment: conda.Environment | None, script: bytes | 
         _refuse_unsupported(ctx, distro, python, cuda, environment is not None)
     cuda = distros.cuda_version(cuda, generation) if cuda else None
     env = _env(ctx)
-    if base_image and ctx.param("docker.system_packages"):
+    if base_image and ctx.param("docker.system_packages") and image.of(ctx) is None:
         ctx.warn(
             "docker.system_packages are not installed: docker.base_image comes as it is.",
             place=ctx.place("docker.system_packages"),
@@ -129,8 +145,10 @@ def _facts(ctx: Context, environment: conda.Environment | None, script: bytes | 
         "system_packages": [] if base_image else _words(ctx, "docker.system_packages"),
         "env": dict(sorted(env.items())),  # the order in a mapping is in no key
         "secrets": _secrets(ctx),
-        "setup_script": script and ("late" if _needs_sources(ctx, script) else "early"),
+        "setup_script": script
+        and ("late" if run_script.needs_sources(ctx, "docker.setup_script", script) else "early"),
         "pip_words": [*(_index_words(ctx) if generation == "runner" else []), *_pip_args(ctx)],
+        "wheelhouse": {"stage": artifacts.STAGE, "place": artifacts.PLACE} if artifacts.suits(_pip_args(ctx)) else None,
         "feature_words": [] if generation == "runner" else [*_index_words(ctx), *_pip_args(ctx)],
         "docker": {
             **{name.partition(".")[2]: ctx.param(name) for name in DOCKER},
@@ -226,22 +244,14 @@ def _index_words(ctx: Context) -> list[str]:
 
 
 def _pip_args(ctx: Context) -> list[str]:
-    try:
-        words = shlex.split(_line(ctx, "python.pip_args", ctx.param("python.pip_args") or ""))
-    except ValueError as error:
-        raise BentofileError(
-            f"python.pip_args cannot be split into words: {error}.", place=ctx.place("python.pip_args")
-        ) from error
-    for word in words:
-        if "://" in word:
-            refuse_credentials(word, ctx.place("python.pip_args"))
-    return words
+    text = _line(ctx, "python.pip_args", ctx.param("python.pip_args") or "")
+    return pip_words.split(text, ctx.place("python.pip_args"))
 
 
 def _env(ctx: Context) -> dict[str, str]:
     """docker.env, and what `envs` gives the image: name → value."""
     found = docker_env(ctx)
-    for env in ctx.param("envs") or []:
+    for env in [*(ctx.param("envs") or []), *image.envs(ctx)]:
         # A variable without a value is for whoever runs the image; the stage `build` is for secrets of its building.
         if env.get("value") and env.get("stage") != "build":
             found[env["name"]] = _line(ctx, "envs", env["value"])
@@ -258,36 +268,6 @@ def _env(ctx: Context) -> dict[str, str]:
 def _secrets(ctx: Context) -> list[dict[str, Any]]:
     """What the layer of the requirements is given: the variables of index URLs, and `envs` that only a build has."""
     named = {*secret_variables(Options.of(ctx.param, ctx.place)), *variables(_pip_args(ctx))}
-    given = {env["name"] for env in ctx.param("envs") or [] if env.get("stage") == "build" and not env.get("value")}
+    envs = [*(ctx.param("envs") or []), *image.envs(ctx)]
+    given = {env["name"] for env in envs if env.get("stage") == "build" and not env.get("value")}
     return [{"name": name, "required": name in named} for name in sorted(named | given)]
-
-
-def _setup_script(ctx: Context) -> bytes | None:
-    path = ctx.param("docker.setup_script")
-    if not path:
-        return None
-    script = context_file.read(ctx, "docker.setup_script", path)
-    first = script.partition(b"\n")[0]
-    if not first.startswith(b"#!"):
-        ctx.warn(
-            f"The setup script {path} has no shebang, so sh runs it.",
-            place=ctx.place("docker.setup_script"),
-            hint="Begin it with #!/bin/bash or #!/usr/bin/env python.",
-        )
-    elif first.endswith(b"\r"):
-        ctx.warn(
-            f"The setup script {path} has Windows line ends, with which Linux does not find its interpreter.",
-            place=ctx.place("docker.setup_script"),
-            hint=f"Run dos2unix {path}.",
-        )
-    return script
-
-
-def _needs_sources(ctx: Context, script: bytes) -> bool:
-    if not re.search(rb"\bBENTO_PATH\b|\bbento/src\b|(?<![\w/.-])(?:\./)?src\b(?!-)", script):
-        return False
-    ctx.warn(
-        "The setup script mentions src or BENTO_PATH, so it runs after the sources are copied, at every change of one.",
-        place=ctx.place("docker.setup_script"),
-    )
-    return True

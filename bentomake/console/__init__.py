@@ -109,6 +109,9 @@ _WHAT = {
     "model": "the content of the model {name}",
     "model_tag": "the model {name}",
     "hf": "the commit of {name}",
+    "base_image": "the base image {name}",
+    "own_image": "the image {name}, as the engine has it,",
+    "secret": "the secret {name}",
     "input": "the result of {name}",
     "param": "{name}",
 }

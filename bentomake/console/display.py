@@ -10,6 +10,7 @@ from typing import Any
 from ..engine.action import Action, Outcome
 from . import say
 
+_LINE = 100  # characters of a process's line, on a terminal
 _PATIENCE = 2.0  # seconds until a plain display says that a step is at work
 
 
@@ -36,6 +37,10 @@ class Plain:
             say(f"  {action:<{self._width}}  {text}{part}")
             self._last[action] = now
 
+    def printed(self, action: str, line: str) -> None:
+        if not self.quiet and line.strip():
+            say(f"  {action} | {line}")
+
     def ended(self, outcome: Outcome) -> None:
         pass
 
@@ -61,6 +66,9 @@ class Json(Plain):
 
     def moved(self, action: str, text: str, done: int, total: int) -> None:
         self._emit(event="moved", action=action, text=text, done=done, total=total)
+
+    def printed(self, action: str, line: str) -> None:
+        self._emit(event="printed", action=action, line=line)
 
     def ended(self, outcome: Outcome) -> None:
         self._emit(event="ended", action=outcome.action.id, state=outcome.state, seconds=round(outcome.seconds, 4))
@@ -95,6 +103,10 @@ class Live(Plain):
         if action in self._tasks:
             part = f" {100 * done // total} %" if total else ""
             self._progress.update(self._tasks[action], text=text + part)
+
+    def printed(self, action: str, line: str) -> None:
+        if line.strip():
+            self.moved(action, line.strip()[:_LINE], 0, 0)
 
     def ended(self, outcome: Outcome) -> None:
         task = self._tasks.pop(outcome.action.id, None)

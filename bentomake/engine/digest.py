@@ -32,6 +32,16 @@ def of_bytes(data: bytes) -> Digest:
     return Digest(hashlib.sha256(data).hexdigest(), len(data))
 
 
+def of_file(path: str) -> Digest:
+    """The digest of a file's bytes, read as a stream."""
+    sha256, size = hashlib.sha256(), 0
+    with open(path, "rb") as file:
+        while chunk := file.read(1 << 20):
+            sha256.update(chunk)
+            size += len(chunk)
+    return Digest(sha256.hexdigest(), size)
+
+
 def canonical(value: Any) -> bytes:
     """JSON with sorted keys and no spaces, UTF-8: equal values give equal bytes."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")

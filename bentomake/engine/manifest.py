@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 from .digest import of_value
 from .fact import ABSENT
 
+OWN = "own_"  # begins a kind that tells of the action's own result: that it is another one is no reason, its loss is
+
 
 class Line(NamedTuple):
     """One thing looked at: `digest` is keyed, `shown` only printed (None: say no more than "changed")."""
@@ -75,7 +77,8 @@ def diff(old: Manifest, new: Manifest) -> list[Reason]:
     for line in new.lines:
         was = before.pop((line.kind, line.name), None)
         if was is None:
-            if line.digest != ABSENT.digest:  # newly looked for and not there: no cause of anything
+            # Newly looked for and not there is no cause of anything.
+            if line.digest != ABSENT.digest and not line.kind.startswith(OWN):
                 reasons.append(Reason(line.kind, line.name, "added", None, line.shown, None, line.digest))
         elif was.digest != line.digest:
             reasons.append(
@@ -84,7 +87,7 @@ def diff(old: Manifest, new: Manifest) -> list[Reason]:
     reasons.extend(
         Reason(was.kind, was.name, "removed", was.shown, None, was.digest, None)
         for was in before.values()
-        if was.digest != ABSENT.digest
+        if was.digest != ABSENT.digest and not was.kind.startswith(OWN)
     )
     return reasons
 

@@ -7,8 +7,9 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import IO
 
 from ..errors import UsageError
 
@@ -35,11 +36,20 @@ def run(
     cwd: str | None = None,
     timeout: float | None = None,
     stdin: str | None = None,
+    on_line: Callable[[str], None] | None = None,
 ) -> Completed:
     """Start a process and wait for its end; its exit code is the caller's business.
 
     Raises UsageError when the program is not there. `timeout` is in seconds; the whole group is killed after it.
+    `on_line` is told each line, of stdout and stderr, as it comes; a process that it watches has no stdin.
     """
+    return begin(argv, env=env, cwd=cwd, stdin=stdin)(timeout, on_line)
+
+
+def begin(
+    argv: list[str], *, env: Mapping[str, str] | None = None, cwd: str | None = None, stdin: str | None = None
+) -> Callable[..., Completed]:
+    """Start a process; what is returned waits for its end, as `run` does, with its `timeout` and `on_line`."""
     began = time.monotonic()
     try:
         process = subprocess.Popen(
@@ -58,22 +68,59 @@ def run(
         raise UsageError(f"{argv[0]} cannot be started: {error.strerror}.", hint="Is it installed?") from error
     with _lock:
         _running.add(process)
-    timed_out = False
-    try:
+
+    def wait(timeout: float | None = None, on_line: Callable[[str], None] | None = None) -> Completed:
+        timed_out = False
         try:
-            out, err = process.communicate(stdin, timeout=timeout)
-        except subprocess.TimeoutExpired:
-            timed_out = True
+            try:
+                if on_line is None:
+                    out, err = process.communicate(stdin, timeout=timeout)
+                else:
+                    out, err, timed_out = _watch(process, timeout, on_line)
+            except subprocess.TimeoutExpired:
+                timed_out = True
+                end_group(process)
+                out, err = process.communicate()
+        except BaseException:
             end_group(process)
-            out, err = process.communicate()
-    except BaseException:
+            process.wait()
+            raise
+        finally:
+            with _lock:
+                _running.discard(process)
+        return Completed(tuple(argv), process.returncode, out, err, time.monotonic() - began, timed_out)
+
+    return wait
+
+
+def _watch(
+    process: subprocess.Popen[str], timeout: float | None, on_line: Callable[[str], None]
+) -> tuple[str, str, bool]:
+    """Both streams, told line by line, and whether the time was over before the process was."""
+    texts: tuple[list[str], list[str]] = ([], [])
+    telling = threading.Lock()
+
+    def read(stream: IO[str], text: list[str]) -> None:
+        for line in stream:
+            text.append(line)
+            with telling:
+                on_line(line.rstrip("\n"))
+
+    assert process.stdout is not None and process.stderr is not None
+    streams = (process.stdout, process.stderr)
+    readers = [threading.Thread(target=read, args=pair, daemon=True) for pair in zip(streams, texts, strict=True)]
+    for reader in readers:
+        reader.start()
+    late = False
+    try:
+        process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        late = True
         end_group(process)
         process.wait()
-        raise
-    finally:
-        with _lock:
-            _running.discard(process)
-    return Completed(tuple(argv), process.returncode, out, err, time.monotonic() - began, timed_out)
+    for reader in readers:  # what the process left behind may hold the pipe open: nobody waits long for that
+        reader.join(5)
+    return "".join(texts[0]), "".join(texts[1]), late
 
 
 def end_group(process: subprocess.Popen[str]) -> None:

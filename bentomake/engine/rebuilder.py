@@ -14,7 +14,7 @@ from .action import CACHED, FAILED, MAY_RUN, RAN, RUNS, Action, Outcome
 from .code import CodeIdentity
 from .content_store import ContentStore, Missing
 from .digest import Digest, of_value
-from .manifest import Line, Manifest, Reason, diff
+from .manifest import OWN, Line, Manifest, Reason, diff
 from .progress import Progress
 from .recipe_context import RecipeContext
 from .rule import KEYED, check_outputs
@@ -126,10 +126,12 @@ class Rebuilder:
         forced: bool,
     ) -> Outcome:
         workdir = tempfile.mkdtemp(prefix="action-", dir=os.path.join(self.store.root, "tmp"))
-        context = RecipeContext(action, inputs, self.store, workdir, progress.moved)
+        context = RecipeContext(action, inputs, self.store, self.cache, workdir, progress)
         previous = self.previous(action)
         outcome = Outcome(action, RAN, static, first=previous is None)
+        own: list[Line] = []  # of its result, as it is before the recipe makes another
         try:
+            own = self._as_before(action, previous, OWN) if previous is not None else []
             for name in action.rule.sources:  # so that an explanation can say which file changed
                 self.store.put_tree(action.binding.source(name)[0])
             produced = action.rule.recipe(context)
@@ -152,7 +154,7 @@ class Rebuilder:
             found = [*self._as_before(action, previous), *found]
         outcome.manifest = static.extended(found)
         if previous is not None:
-            outcome.reasons = diff(previous, outcome.manifest)
+            outcome.reasons = diff(previous, static.extended([*found, *own]))
             if not outcome.reasons and outcome.state != FAILED:
                 outcome.why = "forced" if forced else "its remembered output is gone"
         elif forced:
@@ -178,11 +180,11 @@ class Rebuilder:
                 outcome.why = context.forgotten
         return outcome
 
-    def _as_before(self, action: Action, previous: Manifest) -> list[Line]:
-        """Today's answers to what the action discovered last time."""
+    def _as_before(self, action: Action, previous: Manifest, beginning: str = "") -> list[Line]:
+        """Today's answers to what the action discovered last time, of the kinds that begin so."""
         lines = []
         for kind, name, *_ in previous.lines:
-            if kind not in _STATIC_KINDS:
+            if kind not in _STATIC_KINDS and kind.startswith(beginning):
                 fact = action.binding.facts.ask(kind, name)
                 lines.append(Line(kind, name, fact.digest, fact.shown))
         return lines

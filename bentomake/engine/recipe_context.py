@@ -11,10 +11,12 @@ from ..errors import RuleError
 from . import process
 from .action import Action, Binding
 from .content_store import ContentStore
-from .digest import Digest, of_bytes
+from .digest import Digest, of_file, of_value
 from .fact import Fact
 from .manifest import Line
+from .progress import Progress
 from .rule import Rule, Tool
+from .trace import ActionCache
 from .tree import FILE, LINK, Entry, Tree
 
 
@@ -78,15 +80,17 @@ class RecipeContext:
         action: Action,
         inputs: Mapping[str, Digest],
         store: ContentStore,
+        cache: ActionCache,
         workdir: str,
-        moved: Callable[[str, str, int, int], None],
+        progress: Progress,
     ):
         self._action = action
         self._rule: Rule = action.rule
         self._binding = action.binding
         self._inputs = inputs
         self._store = store
-        self._moved = moved
+        self._cache = cache
+        self._progress = progress
         self.workdir = workdir
         self.discovered: list[Line] = []
         self.warnings: list[dict[str, Any]] = []
@@ -139,8 +143,13 @@ class RecipeContext:
         timeout: float | None = None,
         stdin: str | None = None,
         hide: Callable[[str], str] | None = None,
+        live: bool = False,
     ) -> process.Completed:
-        done = process.run(argv, env=env, cwd=cwd or self.workdir, timeout=timeout, stdin=stdin)
+        def tell(line: str) -> None:
+            self._progress.printed(self._action.id, line if hide is None else hide(line))
+
+        on_line = tell if live else None
+        done = process.run(argv, env=env, cwd=cwd or self.workdir, timeout=timeout, stdin=stdin, on_line=on_line)
         if hide is not None:
             done = replace(done, stdout=hide(done.stdout), stderr=hide(done.stderr))
         self.log_lines.extend(text.rstrip("\n") for text in (done.stdout, done.stderr) if text.strip())
@@ -150,10 +159,16 @@ class RecipeContext:
         return self._binding.host(name)
 
     def put_file(self, path: str, mode: int = FILE) -> Entry:
-        with open(path, "rb") as file:
-            digest = of_bytes(file.read())
+        digest = of_file(path)
         self._store.put_file(path, digest, mode)
         return Entry(digest, mode)
+
+    def part(self, name: Any) -> Tree | None:
+        kept = self._cache.part(of_value(name))
+        return kept if kept is not None and self._store.complete(kept) else None
+
+    def keep_part(self, name: Any, tree: Tree) -> None:
+        self._cache.keep_part(of_value(name), tree)
 
     def keep_file(self, path: str, entry: Entry) -> None:
         """Bring in a user's file whose digest the declared sources already gave."""
@@ -169,7 +184,7 @@ class RecipeContext:
         self.warnings.append({"message": message, "place": place, "hint": hint})
 
     def progress(self, done: int, total: int, unit: str) -> None:
-        self._moved(self._action.id, unit, done, total)
+        self._progress.moved(self._action.id, unit, done, total)
 
     def forget(self, why: str) -> None:
         self.forgotten = why

@@ -77,10 +77,11 @@ class Context(Protocol):
         timeout: float | None = None,
         stdin: str | None = None,
         hide: Callable[[str], str] | None = None,
+        live: bool = False,
     ) -> Completed:
         """Start a process and wait; what it prints goes to the action's log. Never raises for its exit code.
 
-        `hide` takes secrets out of all that it prints, before anything else sees it.
+        `hide` takes secrets out of all that it prints, before anything else sees it; `live` shows it as it comes.
         """
 
     def host(self, name: str) -> Any:
@@ -94,6 +95,12 @@ class Context(Protocol):
 
     def keep_bytes(self, data: bytes, mode: int = 0o644) -> Entry:
         """Bring in bytes under a mode."""
+
+    def part(self, name: Any) -> Tree | None:
+        """What another run, of any project, kept under this name (JSON types); whole, or None."""
+
+    def keep_part(self, name: Any, tree: Tree) -> None:
+        """Share a part of the result: the name must say all that the part depends on."""
 
     def log(self, text: str) -> None: ...
 

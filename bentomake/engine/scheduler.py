@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -11,6 +12,8 @@ from . import process
 from .action import FAILED, SKIPPED, Action, Outcome
 from .digest import Digest
 from .progress import Progress
+
+_PUTTING_AWAY = 3.0  # seconds that steps have for it after an interrupt
 
 
 class Decides(Protocol):
@@ -37,6 +40,10 @@ class _OneAtATime:
     def moved(self, action: str, text: str, done: int, total: int) -> None:
         with self._lock:
             self._inner.moved(action, text, done, total)
+
+    def printed(self, action: str, line: str) -> None:
+        with self._lock:
+            self._inner.printed(action, line)
 
     def ended(self, outcome: Outcome) -> None:
         with self._lock:
@@ -105,6 +112,11 @@ def schedule(
                 stopping = True
     except KeyboardInterrupt:
         process.end_all()
+        until = time.monotonic() + _PUTTING_AWAY
+        for _ in workers:
+            todo.put(None)
+        for worker in workers:  # each puts away what it had made for its process
+            worker.join(max(0.0, until - time.monotonic()))
         raise
     finally:
         for _ in workers:

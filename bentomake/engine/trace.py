@@ -21,6 +21,7 @@ import diskcache
 from ..errors import StoreError
 from .digest import Digest, of_value
 from .manifest import Manifest
+from .tree import Tree, dump, load
 
 _SETS = 8  # how many sets of discovered names are remembered for one static key
 _LOG_LIMIT = 64 * 1024
@@ -197,6 +198,18 @@ class ActionCache:
             names = self.read(f"names/{identity}")
             if isinstance(names, list) and all(isinstance(n, list) and len(n) == 2 for n in names):
                 yield [(str(kind), str(name)) for kind, name in names]
+
+    def part(self, key: str) -> Tree | None:
+        """A part of results that actions share; its blobs are kept as long as a trace names them."""
+        text = self.read(f"part/{key}")
+        try:
+            return load(text.encode("utf-8", "surrogateescape")) if isinstance(text, str) else None
+        except ValueError as error:
+            self.notes.append(f"a shared part is {error}; it counts as missing")
+            return None
+
+    def keep_part(self, key: str, tree: Tree) -> None:
+        self.write(f"part/{key}", dump(tree).decode("utf-8", "surrogateescape"))
 
     def touch(self, key: str) -> None:
         """Say that a trace was of use now; at most once an hour, since collection only needs days."""

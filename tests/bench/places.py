@@ -11,6 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 _FOREIGN = ("PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL", "VIRTUAL_ENV", "SOURCE_DATE_EPOCH")
 SERVICE = ["bentoml>=1.4,<2", "scikit-learn", "uv"]  # its locked builds want uv beside it
+RUNNER = ["bentoml==1.1.11", "setuptools<81", "click<8.3", "scikit-learn"]
 PEERS = ["doit", "ninja"]
 
 
@@ -42,11 +43,11 @@ class Places:
             self._run(self.top / "uv" / "bin" / "python", "-m", "pip", "install", "-q", "uv")
         return found
 
-    def _environment(self, name: str, packages: list[str]) -> Path:
+    def _environment(self, name: str, packages: list[str], python: str = sys.executable) -> Path:
         directory, done = self.top / name, self.top / name / "complete"
         if not done.exists() or done.read_text() != repr(packages):
             shutil.rmtree(directory, ignore_errors=True)
-            self._run(self._uv(), "venv", "-q", "--no-python-downloads", "--python", sys.executable, directory)
+            self._run(self._uv(), "venv", "-q", "--no-python-downloads", "--python", python, directory)
             self._install(directory, packages)
             done.write_text(repr(packages))
         return directory / "bin"
@@ -78,6 +79,11 @@ class Places:
             return str(scripts / name)
         found = sorted((scripts.parent / "lib").glob("python*/site-packages/ninja/data/bin/ninja"))
         return str(found[0] if found else scripts / name)
+
+    def runner_python(self) -> str:
+        """A Python with bentoml 1.1 and scikit-learn: BENTOMAKE_TEST_PY11, or one made here."""
+        given = os.environ.get("BENTOMAKE_TEST_PY11")
+        return given or str(self._environment("runner", RUNNER, "3.11") / "python")
 
     def service_python(self) -> str:
         """A Python with bentoml 1.4 and scikit-learn: BENTOMAKE_TEST_PY14, or one made here."""

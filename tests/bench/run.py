@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cases
+import image_cases
 from measure import Case, Failed, table
 from places import Places
 
@@ -67,6 +68,7 @@ def _cases(bench: cases.Bench, options: argparse.Namespace) -> dict[str, Callabl
         "edited": lambda: cases.one_edited(bench, many, 0.400),
         "first": lambda: cases.first_build(bench, many, max(2.0 * scale, 0.5)),
         "model": lambda: cases.model(bench, int(options.model * 2**20)),
+        "images": lambda: image_cases.images(bench, int(options.model * 2**19)),
     }
 
 

@@ -28,7 +28,10 @@ from typing import Any
 SCRIPT = os.path.join(sysconfig.get_path("scripts"), "bentomake")
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
-ALL = {"sources", "requirements", "lock", "service", "openapi", "models", "dockerfile", "bento"}
+ALL = {
+    *("sources", "requirements", "commits", "sdists", "lock"),
+    *("service", "described", "openapi", "models", "dockerfile", "bento"),
+}
 NOBODY = 65534
 LIMIT = 240  # seconds that any one command may take before the test fails
 

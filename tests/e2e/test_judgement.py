@@ -221,6 +221,88 @@ CASES = [
         "python: {packages: [./lib], find_links: ./wheels}\n",
     ),
     Case(
+        "files that requirements name are judged like the first one",
+        "warning: reqs/base.txt:2: cv2 is the name of an import; the package that has it is opencv-python-headless.\n"
+        "  hint: Write opencv-python-headless.\n"
+        "warning: pins.txt:1: sklearn is the name of an import; the package that has it is scikit-learn.\n"
+        "  hint: Write scikit-learn<2.\n"
+        "warning: reqs/base.txt:3: bentoml==1.1.0 is asked for, but the service is imported with bentoml @INSTALLED@.\n"
+        "  hint: Install that version beside the service, or write bentoml==@INSTALLED@.\n",
+        "python: {requirements_txt: reqs/prod.txt}\n",
+        {
+            "reqs/prod.txt": "# ours\n-r base.txt\n--constraint ../pins.txt  # audited\n",
+            "reqs/base.txt": "idna\ncv2\nbentoml==1.1.0\n",
+            "pins.txt": "sklearn<2\n",
+        },
+    ),
+    Case(
+        "what cannot travel, in a file that requirements name",
+        "error: reqs/base.txt:4: There is no requirement file reqs/gone.txt.\n"
+        "  hint: Paths are relative to the file that names them.\n"
+        "error: reqs/base.txt:1: `-e .` is an editable package, which cannot travel in a Bento.\n"
+        "  hint: Its modules are packed as sources; or build a wheel of it.\n"
+        "error: reqs/base.txt:2: ../mine-1.0.tar.gz is a path of this machine; it means nothing where the image is "
+        "built.\n  hint: Name a package of the index, or a URL; or put the file into the build context.\n"
+        "error: reqs/base.txt:3: There is no file lib/mine-1.0.tar.gz, which is required.\n"
+        "  hint: Paths of packages are relative to the build context.\n",
+        "python: {requirements_txt: reqs/prod.txt}\n",
+        {
+            "reqs/prod.txt": "# ours\n-r base.txt\n",
+            "reqs/base.txt": "-e .\n../mine-1.0.tar.gz\n./lib/mine-1.0.tar.gz\n-r gone.txt\n",
+        },
+        code=2,
+    ),
+    Case(
+        "requirement files in a circle",
+        "error: b.txt:1: Requirement files include each other: a.txt → b.txt → a.txt.\n",
+        "python: {requirements_txt: a.txt}\n",
+        {"a.txt": "-r b.txt\n", "b.txt": "-ca.txt\n"},
+        code=2,
+    ),
+    Case(
+        "a package from git that is not packed",
+        "warning: bentofile.yaml:2: The image installs this package from git, which it does not have.\n"
+        "  hint: Write `system_packages: [git]` under docker, or leave pack_git_packages on.\n",
+        'python: {pack_git_packages: false, packages: ["git+https://example.org/a"]}\n',
+    ),
+    Case(
+        "a package from git, and git",
+        "",
+        'python: {pack_git_packages: false, packages: ["git+https://example.org/a"]}\n'
+        "docker: {system_packages: [git]}\n",
+    ),
+    Case(
+        "an archive of the project",
+        "",
+        "python: {packages: [./a-1-py3-none-any.whl]}\n",
+        {"a-1-py3-none-any.whl": ""},
+    ),
+    Case(
+        "wheels that the image cannot install",
+        "warning: bentofile.yaml:4: a-1-cp311-cp311-manylinux_2_17_x86_64.whl is not a wheel for Python 3.11 on Linux "
+        "@ARCH@ with musl (alpine), which the Bento is for.\n"
+        "  hint: Build it for that, or set docker.python_version, docker.distro or --platform to what it is for.\n"
+        "warning: bentofile.yaml:5: b-1-cp310-cp310-linux_@ARCH@.whl is not a wheel for Python 3.11 on Linux @ARCH@ "
+        "with musl (alpine), which the Bento is for.\n"
+        "  hint: Build it for that, or set docker.python_version, docker.distro or --platform to what it is for.\n",
+        'docker: {distro: alpine, python_version: "3.11"}\n'
+        "python:\n  packages: [./a-1-cp311-cp311-manylinux_2_17_x86_64.whl, "
+        "./c-1-cp311-cp311-musllinux_1_1_@ARCH@.whl]\n"
+        '  wheels: ["b*.whl"]\n',
+        {
+            "a-1-cp311-cp311-manylinux_2_17_x86_64.whl": "",
+            "b-1-cp310-cp310-linux_@ARCH@.whl": "",
+            "c-1-cp311-cp311-musllinux_1_1_@ARCH@.whl": "",
+        },
+    ),
+    Case(
+        "requirements that cannot be together, and one that is there twice",
+        "warning: r.txt:3: idna>=3.7 cannot be together with idna==3.6 of r.txt:1.\n  hint: Keep one of them.\n"
+        "warning: r.txt:4: Six is asked for twice, here and in r.txt:2.\n  hint: Keep one.\n",
+        "python: {requirements_txt: r.txt}\n",
+        {"r.txt": "idna==3.6\nsix\nidna>=3.7\nSix  # again\nidna==3.5 ; python_version < '3'\nsix>1\n"},
+    ),
+    Case(
         "a pin of another bentoml",
         "warning: bentofile.yaml:2: bentoml==1.1.0 is asked for, but the service is imported with bentoml @INSTALLED@."
         "\n  hint: Install that version beside the service, or write bentoml==@INSTALLED@.\n",
@@ -288,10 +370,12 @@ def said(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str]:
 def test_check_and_build_say_the_same(
     case: Case, installed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text = case.said.replace("@INSTALLED@", installed)
+    arch = os.uname().machine
+    text = case.said.replace("@INSTALLED@", installed).replace("@ARCH@", arch)
     there = tmp_path / "project"
     there.mkdir()
-    project(there, case.start + case.text, case.files)
+    files = {path.replace("@ARCH@", arch): content for path, content in case.files.items()}
+    project(there, (case.start + case.text).replace("@ARCH@", arch), files)
     monkeypatch.chdir(there)
     assert said(capsys, "check") == (case.code, text)
     assert said(capsys, "build", "-n") == (case.code, text)

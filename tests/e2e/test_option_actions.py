@@ -34,11 +34,11 @@ for name in ("m:v1", "m:v2"):
     with bentoml.models.create(name, module="none", signatures={}, context=context, labels=labels): pass
 """
 IMAGE = {"dockerfile", "bento"}
-WHENCE = {"requirements", "lock", "dockerfile", "bento"}  # where packages come from
+WHENCE = {"requirements", "commits", "sdists", "lock", "dockerfile", "bento"}  # where packages come from
 
 # option → (before, after, the steps that run)
 TABLE: dict[str, tuple[str, str, set[str]]] = {
-    "service": ("service:Light", "other:Light", {"service", "openapi", "models", "bento"}),
+    "service": ("service:Light", "other:Light", {"service", "described", "openapi", "models", "bento"}),
     "name": ("one", "two", {"bento"}),
     "description": ("One.", "Two.", {"bento"}),
     "labels": ("{a: b}", "{a: c}", {"bento"}),
@@ -47,7 +47,7 @@ TABLE: dict[str, tuple[str, str, set[str]]] = {
     "models": ('["m:v1"]', '["m:v2"]', {"models", "bento"}),
     "envs": ("[{name: A, value: b}]", "[{name: A, value: c}]", IMAGE),
     "args": ("{a: 1}", "{a: 2}", {"service", "bento"}),
-    "docker.distro": ("debian", "alpine", IMAGE),
+    "docker.distro": ("debian", "alpine", {"lock", *IMAGE}),
     "docker.python_version": ('"3.11"', '"3.12"', {"lock", "dockerfile", "bento"}),
     "docker.cuda_version": ('"12.1"', '"12.6"', IMAGE),
     "docker.env": ("{A: b}", "{A: c}", IMAGE),
@@ -55,16 +55,16 @@ TABLE: dict[str, tuple[str, str, set[str]]] = {
     "docker.setup_script": ("a.sh", "b.sh", IMAGE),
     "docker.base_image": ('"python:3.11"', '"python:3.12"', IMAGE),
     "docker.dockerfile_template": ("a.tpl", "b.tpl", IMAGE),
-    "python.requirements_txt": ("a.req", "b.req", {"requirements", "lock", "bento"}),
-    "python.packages": ("[idna]", "[six]", {"requirements", "lock", "bento"}),
-    "python.lock_packages": ("false", "true", {"lock", "bento"}),
-    "python.pack_git_packages": ("false", "true", set()),
+    "python.requirements_txt": ("a.req", "b.req", {"requirements", "commits", "lock", "bento"}),
+    "python.packages": ("[idna]", "[attrs]", {"requirements", "commits", "lock", "bento"}),
+    "python.lock_packages": ("false", "true", {"commits", "lock", "bento"}),
+    "python.pack_git_packages": ("true", "false", {"commits"}),
     "python.index_url": ('"https://a.example/simple"', '"https://b.example/simple"', WHENCE),
     "python.no_index": ("false", "true", WHENCE),
     "python.trusted_host": ("a.example", "b.example", WHENCE),
     "python.find_links": ('"https://a.example/"', '"https://b.example/"', WHENCE),
     "python.extra_index_url": ('"https://a.example/simple"', '"https://b.example/simple"', WHENCE),
-    "python.pip_args": ("--pre", "--no-deps", IMAGE),
+    "python.pip_args": ("--pre", "--no-deps", {"lock", *IMAGE}),
     "python.is_src_layout": ("false", "true", {"sources", "service", "bento"}),
     "conda.environment_yml": ("a.yml", "b.yml", IMAGE),
     "conda.channels": ("[conda-forge]", "[bioconda]", IMAGE),

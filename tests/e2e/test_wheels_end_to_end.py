@@ -41,18 +41,19 @@ def test_wheels_are_packed_and_followed(generation: str, bentoml11: str, bentoml
     packed = first.path / "env/python/wheels"
     assert [path.name for path in packed.iterdir()] == [wheel.name]
     assert (packed / wheel.name).read_bytes() == wheel.read_bytes()
-    line = f"./env/python/wheels/{wheel.name}"
+    line = f"./wheels/{wheel.name}"
     assert line in (first.path / "env/python/requirements.txt").read_text().splitlines()
     assert (first.path / "env/python/install.sh").exists(), "which bentoml containerize runs"
     assert yaml.safe_load((first.path / "bento.yaml").read_text())["python"]["wheels"] == ["./lib/*.whl"]
     assert project.make().ran == set()
 
     wheel.write_bytes(wheel.read_bytes() + b"\n")
-    assert project.make().good().ran == {"requirements", "lock", "bento"}
+    assert project.make().good().ran == {"requirements", "commits", "lock", "bento"}
     a_wheel(lib, "other", "1.0")
     again = project.make().good()
     assert (
-        again.ran == {"requirements", "lock", "bento"} and len(list((again.path / "env/python/wheels").iterdir())) == 2
+        again.ran == {"requirements", "commits", "lock", "bento"}
+        and len(list((again.path / "env/python/wheels").iterdir())) == 2
     )
 
     a_wheel(lib, "third", "1.0", "cp27-cp27mu-manylinux1_x86_64")
@@ -68,7 +69,7 @@ def test_the_lock_has_what_a_wheel_needs(bentoml14: str, tmp_path: Path) -> None
     a_wheel(tmp_path / "world" / "light" / "lib", "mine", "1.0", requires=("docopt==0.6.2",))
     built = project.make().good()
     lock = (built.path / "env/python/requirements.txt").read_text().splitlines()
-    assert lock[0] == "./env/python/wheels/mine-1.0-py3-none-any.whl" and "docopt==0.6.2" in lock
+    assert lock[0] == "./wheels/mine-1.0-py3-none-any.whl" and "docopt==0.6.2" in lock
     hashed = project.make("--hashes").good()
     assert hashed.ran == {"lock", "bento"}
     assert "--hash=sha256:" in (hashed.path / "env/python/requirements.txt").read_text()

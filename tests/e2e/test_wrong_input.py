@@ -64,6 +64,7 @@ def test_a_wrong_bentofile(name: str, light: Project) -> None:
 
 def test_no_bentofile(light: Project) -> None:
     (light / "bentofile.yaml").unlink()
+    (light / "service.py").rename(light / "svc.py")  # which bentoml 1.4 would not take by itself
     check(light, light.run("-q"), "no_bentofile", code=2)
 
 

@@ -68,3 +68,11 @@ def test_a_manifest_survives_its_json():
 def test_another_shape_is_refused(wrong):
     with pytest.raises((ValueError, TypeError)):
         Manifest.from_json(wrong)
+
+
+def test_what_tells_of_the_result_itself_is_a_reason_when_it_is_lost_but_not_when_it_is_another_one():
+    old = Manifest([Line("file", "a", "1"), Line("own_image", "iris:1", "x")])
+    another = Manifest([Line("file", "a", "2"), Line("own_image", "iris:2", "y")])
+    assert [reason.kind for reason in diff(old, another)] == ["file"]
+    lost = Manifest([Line("file", "a", "1"), Line("own_image", "iris:1", ABSENT.digest)])
+    assert [(reason.kind, reason.change) for reason in diff(old, lost)] == [("own_image", "removed")]

@@ -48,3 +48,22 @@ def test_a_program_that_is_not_there_is_a_usage_error():
 
 def test_output_that_is_not_utf_8_is_no_traceback():
     assert run(["printf", "\\377"]).stdout == "\ufffd"
+
+
+def test_each_line_is_told_as_it_comes_and_kept():
+    told = []
+
+    def tell(line):
+        told.append((line, time.monotonic()))
+
+    done = run(["sh", "-c", "echo one; echo two >&2; sleep 0.6; printf three; exit 4"], on_line=tell)
+    assert (done.returncode, done.stdout, done.stderr) == (4, "one\nthree", "two\n")
+    assert sorted(line for line, _ in told) == ["one", "three", "two"]
+    assert told[-1][0] == "three" and told[-1][1] - told[0][1] > 0.3  # the first was told while it ran
+
+
+def test_what_was_told_before_its_time_was_over_is_kept(tmp_path):
+    told = []
+    done = run(["sh", "-c", f"echo one; sleep 60 & echo $! > {tmp_path}/pid; wait"], timeout=0.5, on_line=told.append)
+    assert done.timed_out and done.stdout == "one\n" and told == ["one"]
+    assert gone(int((tmp_path / "pid").read_text()))

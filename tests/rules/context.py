@@ -64,7 +64,9 @@ class FakeContext:
         self.inputs = {name: DictFiles(files) for name, files in (inputs or {}).items()}
         self.facts, self.project, self.installed = facts or {}, project, installed or {}
         own = {"python": python, "installed": lambda: dict(self.installed), "read": self._read, "names": self._names}
-        self.hosts = {**own, **(hosts or {})}
+        self.commits: dict[str, str] = {}  # of git branches, as a project keeps them
+        git = {"git_commit": self.commits.get, "keep_git_commit": self.commits.__setitem__}
+        self.hosts = {**own, **git, **(hosts or {})}
         self.discovered: dict[tuple[str, str], str] = {}
         self.warnings: list[tuple[str, str | None, str | None]] = []
         self.logged: list[str] = []
@@ -84,7 +86,7 @@ class FakeContext:
 
     def input(self, rule: str) -> DictFiles:
         self._declared("input", rule, self.rule.inputs)
-        return self.inputs[rule]
+        return self.inputs.get(rule) or DictFiles({})  # most made nothing
 
     def source(self, name: str) -> DictFiles:
         self._declared("source", name, self.rule.sources)
@@ -123,6 +125,8 @@ class FakeContext:
         if kind == "env":
             value = os.environ.get(name)
             return ABSENT if value is None else Fact(digest.of_value(value), None, value)
+        if kind == "git" and name in self.commits:
+            return Fact(self.commits[name])
         if kind == "installed":
             version = self.installed.get(name)
             return ABSENT if version is None else Fact(version, version, version)
@@ -180,6 +184,19 @@ def follow(rule: Rule, ctx: FakeContext) -> dict[str, str]:
     files = DictFiles({path: value for path, value in made.items() if not isinstance(value, tree.Entry)})
     check_outputs(rule, files.tree)
     return {path: data.decode("utf-8") for path, data in files.bytes.items()}
+
+
+def with_git(workdir: Path, made: Mapping[str, Produced], **given: Any) -> dict[str, Mapping[str, Produced]]:
+    """The inputs of the lock: what the requirements rule made, and what the rules for git repositories make of it."""
+    from bentomake.rules.commits import commits
+    from bentomake.rules.sdists import sdists
+
+    inputs = {"requirements": made}
+    for rule in (commits, sdists):
+        ctx = FakeContext(rule, workdir / rule.name, inputs=inputs, **given)
+        inputs[rule.name] = rule.recipe(ctx)
+        shutil.rmtree(ctx.workdir)
+    return inputs
 
 
 def _bytes(value: Produced) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +49,14 @@ def make(
     generation: str = "class",
     files: dict[str, bytes] | None = None,
     python: str = "3.11",
+    in_code: dict[str, Any] | None = None,
+    envs_in_code: list[dict[str, str]] | None = None,
     **params: Any,
 ) -> Made:
-    """Run the recipe; `docker__env=…` is the parameter docker.env, `files` lie in the build context."""
+    """Run the recipe; `docker__env=…` is the parameter docker.env, `files` lie in the build context.
+
+    `in_code` is what the service's image says, over that of `Image()`.
+    """
     for path, data in (files or {}).items():
         file = tmp_path / "context" / path
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -60,6 +66,7 @@ def make(
         tmp_path / "workdir",
         params={name.replace("__", "."): value for name, value in params.items()},
         places=Places(true="all"),
+        inputs={"described": described(in_code, envs_in_code)},
         oracles={"generation": generation, "python.version": python, "bentoml.version": "1.1.11"},
         project=tmp_path / "context",
     )
@@ -72,6 +79,18 @@ def make(
     made.warnings = [message for message, _, _ in ctx.warnings]
     made.discovered = list(ctx.discovered)
     return made
+
+
+IMAGE_IN_CODE: dict[str, Any] = {
+    **{"base_image": None, "distro": "debian", "python_version": None, "lock": True, "pack_git": True},
+    **{"uv_lock": False, "requirements": [], "commands": [], "post_commands": [], "build_include": [], "given": []},
+}
+
+
+def described(in_code: dict[str, Any] | None, envs: list[dict[str, str]] | None = None) -> dict[str, str]:
+    """What the rule `described` makes of such a service."""
+    made = {} if in_code is None else {"image.json": json.dumps({**IMAGE_IN_CODE, **in_code})}
+    return made | ({"envs.json": json.dumps(envs)} if envs else {})
 
 
 def _text(value: Any) -> str:

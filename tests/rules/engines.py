@@ -1,4 +1,4 @@
-"""Real image engines, named by BENTOMAKE_TEST_ENGINE (docker or buildah), and tiny Bentos for them to build."""
+"""Real image engines, named by BENTOMAKE_TEST_ENGINES (docker, buildah or both), and tiny Bentos for them to build."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from typing import Any
 
 from dockerfile_made import BUILDKIT, DOCKERFILE, ENV, Made, make, written
 
-ENGINE = os.environ.get("BENTOMAKE_TEST_ENGINE", "")
+# BENTOMAKE_TEST_ENGINE is the older name, for one engine
+NAMES = (os.environ.get("BENTOMAKE_TEST_ENGINES") or os.environ.get("BENTOMAKE_TEST_ENGINE", "")).split()
+ENGINE = "docker" if "docker" in NAMES else " ".join(NAMES)
 AWKWARD = {
     **ENV,
     "SINGLE": "it's",
@@ -74,13 +76,14 @@ class Buildah(Docker):
             self.call("rm", container)
 
     def remove(self, tag: str) -> None:
-        self.call("rmi", "-f", tag)
+        subprocess.run(["buildah", "rmi", "-f", tag], capture_output=True)  # it may not have been built
 
 
-ENGINES = {
+_KNOWN = {
     "docker": [Docker(True), Docker(False), Docker(True, BUILDKIT)],
     "buildah": [Buildah(False)],
-}.get(ENGINE, [])
+}
+ENGINES = [engine for name in NAMES for engine in _KNOWN.get(name, [])]
 
 
 def wheel_of_a_stub_bentoml(directory: Path) -> None:

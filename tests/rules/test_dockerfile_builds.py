@@ -16,7 +16,7 @@ from template_examples import EXAMPLES
 
 pytestmark = [
     pytest.mark.engine,
-    pytest.mark.skipif(not ENGINES, reason="BENTOMAKE_TEST_ENGINE is neither docker nor buildah"),
+    pytest.mark.skipif(not ENGINES, reason="BENTOMAKE_TEST_ENGINES names neither docker nor buildah"),
 ]
 BUILDKIT_ENGINES = [engine for engine in ENGINES if engine.env.get("DOCKER_BUILDKIT") == "1"] if ENGINES else []
 
@@ -25,8 +25,7 @@ BUILDKIT_ENGINES = [engine for engine in ENGINES if engine.env.get("DOCKER_BUILD
 def tag(request: pytest.FixtureRequest) -> Iterator[str]:
     name = f"bentomake-test-{os.getpid()}-{abs(hash(request.node.name))}"
     yield name
-    for engine in ENGINES[:1]:
-        engine.remove(name)
+    request.node.callspec.params["engine"].remove(name)
 
 
 def each(engines: list[Docker]) -> Any:
@@ -167,7 +166,7 @@ def test_features_are_installed_with_the_requirements(
         file.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         file.writestr(f"{info}/RECORD", "")
     if generation == "class":
-        (bento / "env/python/requirements.txt").write_text("./env/python/wheels/bentoml-1.1.11-py3-none-any.whl\n")
+        (bento / "env/python/requirements.txt").write_text("./wheels/bentoml-1.1.11-py3-none-any.whl\n")
     layers, config = engine.build(bento, tag, "--build-arg", "BENTOML_FEATURES=io-json")
     assert engine.run(tag, "python3", "-c", "import toolz; print(toolz.__version__)").strip() == "0.12.0"
     without, _ = engine.build(bento, tag)

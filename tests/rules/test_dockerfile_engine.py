@@ -1,4 +1,4 @@
-"""The Dockerfile, built and run by a real image engine: named by BENTOMAKE_TEST_ENGINE, docker or buildah."""
+"""The Dockerfile, built and run by the real image engines that BENTOMAKE_TEST_ENGINES names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from engines import AWKWARD, ENGINES, bento_of
 
 
 @pytest.mark.engine
-@pytest.mark.skipif(not ENGINES, reason="BENTOMAKE_TEST_ENGINE is neither docker nor buildah")
+@pytest.mark.skipif(not ENGINES, reason="BENTOMAKE_TEST_ENGINES names neither docker nor buildah")
 @pytest.mark.parametrize("models", [True, False], ids=["models", "no-models"])
 @pytest.mark.parametrize("generation", ["runner", "class"])
 def test_a_real_engine_builds_it_and_an_edit_costs_one_layer(generation: str, models: bool, tmp_path: Path) -> None:

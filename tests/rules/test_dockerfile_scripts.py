@@ -80,7 +80,6 @@ PIP = "-m pip install --no-warn-script-location"
     [
         (["requirements.lock.txt", "requirements.txt"], {"HAS": "1.1.11"}, [f"{PIP} -r {{}}/requirements.lock.txt"]),
         (["requirements.txt"], {"HAS": "1.1.11"}, [f"{PIP} -r {{}}/requirements.txt"]),
-        (["wheels/a b.whl"], {"HAS": "1.1.11"}, [f"{PIP} {{}}/wheels/a b.whl"]),
         ([], {}, [f"{PIP} bentoml==1.1.11 setuptools<81 click<8.3"]),
         ([], {"BENTOML_VERSION": "1.0.25"}, [f"{PIP} bentoml==1.0.25 setuptools<81 click<8.3"]),
         ([], {"HAS": "1.0.0"}, []),

@@ -14,17 +14,17 @@ from private_index import TOKEN, a_wheel, private_index
 
 pytestmark = [
     pytest.mark.engine,
-    pytest.mark.skipif(ENGINE != "docker", reason="BENTOMAKE_TEST_ENGINE is not docker"),
+    pytest.mark.skipif(ENGINE != "docker", reason="BENTOMAKE_TEST_ENGINES does not name docker"),
     pytest.mark.parametrize("generation", ["runner", "class"]),
 ]
 BUILDKITS = [engine for engine in ENGINES if engine.env.get("DOCKER_BUILDKIT") == "1"]
 
 
 @pytest.fixture
-def tag(generation: str) -> Iterator[str]:
+def tag(generation: str, engine: Docker) -> Iterator[str]:
     name = f"bentomake-test-{os.getpid()}-index-{generation}"
     yield name
-    subprocess.run(["docker", "image", "rm", "-f", name], capture_output=True)
+    engine.remove(name)
 
 
 def lock_of(bento: Path, generation: str) -> Path:
@@ -71,7 +71,7 @@ def test_wheels_of_the_project_are_installed(generation: str, engine: Docker, tm
     a_wheel(wheels, "mine", "1.0", requires=("idna==3.6",))
     a_wheel(wheels, "above", "2.0", requires=("mine>=1",), code="import idna, mine\n")
     names = ["above-2.0-py3-none-any.whl", "mine-1.0-py3-none-any.whl"]
-    lines = [f"./env/python/wheels/{name}" for name in names]
+    lines = [f"./wheels/{name}" for name in names]
     lock_of(bento, generation).write_text("\n".join([*lines, "idna==3.6"]) + "\n")
     engine.build(bento, tag)
     assert engine.run(tag, "python3", "-c", "import above; print(above.idna.__version__)").strip() == "3.6"

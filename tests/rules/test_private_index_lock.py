@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import platform
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import Any
 import pytest
 from bentomake.rules.lock import lock
 from bentomake.rules.requirements import requirements
-from context import FakeContext, follow
+from context import FakeContext, follow, with_git
 from private_index import TOKEN, Index, a_wheel, private_index
 
 from bentomake.bento.package_source import Options, hide, secret_variables
@@ -53,15 +51,13 @@ def both(tmp_path: Path, locker: str = "uv", generation: str = "class", **python
     )
     made = follow(requirements, asked)
     made = {name: text.replace("bentoml==1.4.39\n", "") for name, text in made.items()}  # to keep the set small
-    ctx = FakeContext(
-        lock,
-        tmp_path / "lock",
-        params={**params, "lock.locker": locker},
-        places=PLACES,
-        oracles=oracles,
-        inputs={"requirements": made},
-        project=project,
-    )
+    given: dict[str, Any] = {
+        "params": {**params, "lock.locker": locker, "docker.libc": "gnu"},
+        "places": PLACES,
+        "oracles": oracles,
+        "project": project,
+    }
+    ctx = FakeContext(lock, tmp_path / "lock", inputs=with_git(tmp_path / "git", made, **given), **given)
     return ctx, {**made, **follow(lock, ctx)}
 
 
@@ -143,28 +139,6 @@ def test_a_variable_that_is_not_set_is_named(index: Index, tmp_path: Path) -> No
         both(tmp_path, packages=["a @ https://${PRIVATE_TOKEN}@localhost/a-1-py3-none-any.whl"])
     assert caught.value.message == "The variable PRIVATE_TOKEN is not set, and a requirement needs its value."
     assert caught.value.place == "bentofile.yaml:4"
-
-
-@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
-def test_a_branch_is_locked_at_its_commit(tmp_path: Path) -> None:
-    source = tmp_path / "source"
-    source.mkdir()
-    (source / "pyproject.toml").write_text(
-        '[project]\nname = "fromgit"\nversion = "0.1"\n[build-system]\nrequires = ["setuptools"]\n'
-        'build-backend = "setuptools.build_meta"\n'
-    )
-    (source / "fromgit.py").write_text("")
-
-    def git(*words: str) -> str:
-        base = ["git", "-C", str(source), "-c", "user.name=me", "-c", "user.email=me@example.org"]
-        return subprocess.run([*base, *words], check=True, capture_output=True, text=True).stdout.strip()
-
-    git("init", "-q", "-b", "main")
-    git("add", "-A")
-    git("commit", "-qm", "first")
-    commit = git("rev-parse", "HEAD")
-    _, made = both(tmp_path, packages=[f"fromgit @ git+file://{source}@main"])
-    assert made["env/python/requirements.txt"] == f"fromgit @ git+file://{source}@{commit}\n"
 
 
 @pytest.mark.parametrize(

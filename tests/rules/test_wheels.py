@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from bentomake.rules.lock import lock
 from bentomake.rules.requirements import requirements
-from context import FakeContext, a_venv, follow, installed_in
+from context import FakeContext, a_venv, follow, installed_in, with_git
 from private_index import a_wheel
 
 from bentomake.engine.rule import Produced
 from bentomake.errors import BentofileError
 
 PLACES = {"python.wheels": "bentofile.yaml:7"}
-LINE = "./env/python/wheels/mine-1.0-py3-none-any.whl"
+LINE = "./wheels/mine-1.0-py3-none-any.whl"
 
 
 def asked(tmp_path: Path, wheels: list[str], generation: str = "runner", **python: Any) -> FakeContext:
@@ -33,20 +33,19 @@ def asked(tmp_path: Path, wheels: list[str], generation: str = "runner", **pytho
 
 def locked(tmp_path: Path, made: dict[str, Produced], generation: str = "class", **params: Any) -> dict[str, str]:
     made = {name: _without_bentoml(data) for name, data in made.items()}
-    ctx = FakeContext(
-        lock,
-        tmp_path / f"lock-{len(list(tmp_path.iterdir()))}",
-        params={name.replace("__", "."): value for name, value in params.items()},
-        places=PLACES,
-        oracles={
+    given: dict[str, Any] = {
+        "params": {"docker.libc": "gnu", **{name.replace("__", "."): value for name, value in params.items()}},
+        "places": PLACES,
+        "oracles": {
             "bentoml.version": "1.4.39",
             "generation": generation,
             "python.version": "3.11",
             "arch": "x86_64",
         },
-        inputs={"requirements": made},
-        project=tmp_path / "project",
-    )
+        "project": tmp_path / "project",
+    }
+    work = tmp_path / f"lock-{len(list(tmp_path.iterdir()))}"
+    ctx = FakeContext(lock, work, inputs=with_git(tmp_path / f"{work.name}-git", made, **given), **given)
     return follow(lock, ctx)
 
 
@@ -100,7 +99,12 @@ def test_wheels_that_cannot_be_packed(wheels: list[str], message: str, tmp_path:
         ("py311-none-any", {}, True),
         ("cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64", {}, True),
         ("cp38-abi3-linux_x86_64", {}, True),
-        ("cp311-cp311-musllinux_1_1_x86_64", {}, True),
+        ("cp311-cp311-musllinux_1_1_x86_64", {}, False),
+        ("cp311-cp311-musllinux_1_1_x86_64", {"docker__libc": "musl"}, True),
+        ("cp311-cp311-musllinux_1_1_x86_64", {"docker__libc": None}, True),
+        ("cp311-cp311-manylinux_2_17_x86_64", {"docker__libc": None}, True),
+        ("cp311-cp311-manylinux_2_17_x86_64", {"docker__libc": "musl"}, False),
+        ("cp311-cp311-linux_x86_64", {"docker__libc": "musl"}, True),
         ("cp310-cp310-manylinux_2_17_x86_64", {}, False),
         ("cp310-cp310-manylinux_2_17_x86_64", {"docker__python_version": "3.10"}, True),
         ("cp312-abi3-manylinux_2_17_x86_64", {}, False),
@@ -146,8 +150,8 @@ def test_the_lock_has_the_wheel_what_it_needs_and_installs(hashes: bool, tmp_pat
         (bento / path).write_bytes(data if isinstance(data, bytes) else str(data).encode())
     (bento / "env/python/requirements.txt").write_text(text)
     python = a_venv(tmp_path / "venv", "pip")
-    install = [python, "-m", "pip", "install", "-q", "-r", "env/python/requirements.txt"]
-    done = subprocess.run(install, cwd=bento, capture_output=True, text=True)
+    install = [python, "-m", "pip", "install", "-q", "-r", "requirements.txt"]
+    done = subprocess.run(install, cwd=bento / "env/python", capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert installed_in(python).items() >= {"mine": "1.0", "above": "2.0", "idna": "3.6", "six": "1.16.0"}.items()
     subprocess.run([python, "-c", "import above"], check=True)

@@ -24,7 +24,7 @@ WORKDIR /home/bentoml/bento
 COPY --chown=bentoml:bentoml env/python ./env/python/
 ARG BENTOML_FEATURES=
 RUN export PIP_NO_CACHE_DIR=1 PIP_BREAK_SYSTEM_PACKAGES=1 PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1 \
- && python3 -m pip install -r ./env/python/requirements.txt \
+ && cd ./env/python && python3 -m pip install -r requirements.txt \
  && if [ -n "$BENTOML_FEATURES" ]; then version=$(python3 -c "import bentoml; print(bentoml.__version__)") \
      && python3 -m pip install "bentoml[$BENTOML_FEATURES]==$version"; fi
 

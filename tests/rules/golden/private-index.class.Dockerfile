@@ -26,7 +26,7 @@ ARG BENTOML_FEATURES=
 RUN --mount=type=secret,id=KEY --mount=type=secret,id=TOKEN,required=true if [ -f /run/secrets/KEY ]; then KEY=$(cat /run/secrets/KEY) && export KEY; fi \
  && if [ -f /run/secrets/TOKEN ]; then TOKEN=$(cat /run/secrets/TOKEN) && export TOKEN; fi \
  && export PIP_NO_CACHE_DIR=1 PIP_BREAK_SYSTEM_PACKAGES=1 PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1 \
- && python3 -m pip install -r ./env/python/requirements.txt \
+ && cd ./env/python && python3 -m pip install -r requirements.txt \
  && if [ -n "$BENTOML_FEATURES" ]; then version=$(python3 -c "import bentoml; print(bentoml.__version__)") \
      && python3 -m pip install --index-url 'https://me:'"${TOKEN}"'@pypi.example.com/simple' "bentoml[$BENTOML_FEATURES]==$version"; fi
 

@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # Written by bentomake. The layers stand in the order in which things change, the sources last.
 
 # The sources are put together here, so that they are one layer of the image.
@@ -6,6 +5,9 @@ FROM scratch AS bento
 COPY *.* /bento/
 COPY apis /bento/apis/
 COPY src /bento/src/
+
+# Wheels that bentomake has already, if the build is given a context of that name; else it is empty.
+FROM scratch AS wheelhouse
 
 # Base image and system packages
 FROM nvidia/cuda:11.8.0-cudnn8-runtime-ubi8 AS base-container
@@ -29,8 +31,9 @@ WORKDIR /home/bentoml/bento
 # Python requirements. A feature of bentoml is one of its extras: --build-arg BENTOML_FEATURES=io-image,grpc
 COPY --chown=bentoml:bentoml env/python ./env/python/
 ARG BENTOML_FEATURES=
-RUN --mount=type=cache,target=/root/.cache/pip export PIP_BREAK_SYSTEM_PACKAGES=1 PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1 \
- && python3 -m pip install -r ./env/python/requirements.txt \
+RUN --mount=type=bind,from=wheelhouse,target=/run/bentomake --mount=type=cache,target=/root/.cache/pip export PIP_BREAK_SYSTEM_PACKAGES=1 PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1 \
+ && cd ./env/python && { [ -f /run/bentomake/install.sh ] && sh /run/bentomake/install.sh \
+     || python3 -m pip install -r requirements.txt; } \
  && if [ -n "$BENTOML_FEATURES" ]; then version=$(python3 -c "import bentoml; print(bentoml.__version__)") \
      && python3 -m pip install "bentoml[$BENTOML_FEATURES]==$version"; fi
 

@@ -1,0 +1,150 @@
+"""An image that cannot be built: what is said, where it was written, and that nothing is remembered or left."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from pathlib import Path
+
+import pytest
+from containers import ENGINES, QUICK, Shop
+from harness import end, start, wait_for
+
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.engine,
+    pytest.mark.skipif("docker" not in ENGINES, reason="BENTOMAKE_TEST_ENGINES does not name docker"),
+]
+BROKEN = QUICK.replace("# more", "RUN echo this is why && \\\n    false")
+
+
+def errors(said: str) -> str:
+    """From the error on."""
+    return said[said.index("error: ") :]
+
+
+def test_an_instruction_of_the_users_template(shop: Shop) -> None:
+    box = shop.project(BROKEN)
+    for _ in range(2):  # a failure is not remembered
+        run = box.project.run("build", "image")
+        assert run.code == 1
+        tag = shop.world.latest(box.name) if (shop.world.home / "bentos" / box.name).exists() else ""
+        assert errors(run.stderr) == (
+            "error: bentofile.yaml:4 (line 6 of the template): docker could not build the image of "
+            f"{tag}; this failed: RUN echo this is why && false\n"
+            "  | this is why\n"
+            f"  hint: It is line 30 of env/docker/Dockerfile.buildkit in the Bento: cd $(bentomake get {tag} -o path)\n"
+        )
+        assert re.search(r"^  image +failed ", run.stderr, re.MULTILINE)
+    assert shop.engine.id(tag) is None
+    assert list((shop.world.home / "tmp").iterdir()) == []
+    # The same of the stored Bento, where no bentofile is at hand.
+    stored = shop.world.run("containerize", tag)
+    assert stored.code == 1
+    assert errors(stored.stderr).startswith("error: Dockerfile.template (line 6 of the template): docker could not ")
+    box.project.edit("Dockerfile.template", "false", "true")
+    mended = box.project.run("build", "image").good()
+    tag = shop.world.latest(box.name)
+    assert f'Successfully built Bento(tag="{tag}").\n' in mended.stderr
+    assert f'Successfully built Bento container for "{tag}" with tag(s) "{tag}".\n' in mended.stderr
+    assert shop.engine.id(tag) is not None
+
+
+def test_a_setup_script_that_fails(shop: Shop) -> None:
+    script = "#!/bin/sh\nfor i in $(seq 40); do echo line $i; done\nexit 7\n"
+    box = shop.project(None, "docker:\n  setup_script: ./setup\n", setup=script)
+    run = box.project.run("build", "image")
+    said = errors(run.stderr).splitlines()
+    assert run.code == 1
+    assert said[0].startswith("error: bentofile.yaml:5: docker could not build the image of ")
+    assert said[0].endswith("RUN chmod 0755 ./env/docker/setup_script && ./env/docker/setup_script")
+    assert said[-3:-1] == ["  | line 39", "  | line 40"] and 10 <= len(said) <= 14
+
+
+def test_a_disk_that_is_full(shop: Shop) -> None:
+    fill = "RUN --mount=type=tmpfs,size=1m,target=/small head -c 3000000 /dev/zero > /small/file"
+    run = shop.project(QUICK.replace("# more", fill)).project.run("build", "image")
+    assert run.code == 1
+    assert "No space left on device" in errors(run.stderr).splitlines()[1]
+
+
+def test_a_registry_that_refuses(shop: Shop) -> None:
+    box = shop.project()
+    tag = box.build()
+    for _ in range(2):
+        run = shop.world.run("containerize", tag, "-t", f"localhost:1/{box.name}:x", "--opt", "push")
+        assert run.code == 1
+        assert f"docker could not build the image of {tag}" in errors(run.stderr)
+        assert f"localhost:1/{box.name}" in errors(run.stderr) and "refused" in errors(run.stderr)
+
+
+def test_an_engine_that_is_not_there(shop: Shop, tmp_path: Path) -> None:
+    tag = shop.project().build()
+    run = shop.world.run("containerize", tag, env={"DOCKER_HOST": f"unix://{tmp_path}/none.sock"})
+    assert run.code == 2
+    assert f"docker is installed, but its daemon at unix://{tmp_path}/none.sock cannot be reached." in run.stderr
+    assert "  hint: Start it (Docker Desktop, or `sudo systemctl start docker`)" in run.stderr
+    run = shop.world.run("containerize", tag, env={"PATH": str(tmp_path)})
+    assert run.code == 2 and "docker is not installed" in run.stderr
+    run = shop.world.run("containerize", tag, env={"BENTOMAKE_BACKEND": "dokcer"})
+    assert run.code == 2 and run.stderr.startswith("error: There is no backend dokcer.\n  hint: Did you mean docker?")
+    run = shop.world.run("containerize", tag, env={"BENTOMAKE_BACKEND": "nerdctl", "PATH": str(tmp_path)})
+    assert run.code == 2 and "nerdctl is not installed" in run.stderr
+
+
+def test_an_engine_that_dies(shop: Shop, tmp_path: Path) -> None:
+    docker = next(f"{d}/docker" for d in os.environ["PATH"].split(":") if os.access(f"{d}/docker", os.X_OK))
+    (tmp_path / "docker").write_text(
+        f'#!/bin/sh\n[ "$1" = build ] || exec {docker} "$@"\necho "#1 [internal] load"\necho "#1 DONE"\nkill -9 $$\n'
+    )
+    (tmp_path / "docker").chmod(0o755)
+    tag = shop.project().build()
+    run = shop.world.run("containerize", tag, env={"PATH": f"{tmp_path}:{shop.world.env['PATH']}"})
+    assert run.code == 1
+    assert f"docker could not build the image of {tag}" in errors(run.stderr)
+    assert shop.containerize(tag).good().ran == {"image"}
+
+
+def test_an_interrupted_build_is_cancelled_and_leaves_nothing(shop: Shop, tmp_path: Path) -> None:
+    box = shop.project(QUICK.replace("# more", "RUN echo waiting && sleep 61.75"))
+    tag = box.build()
+    argv = [shop.world.run("--version").argv[0], "containerize", tag, "--progress", "plain"]
+    log = tmp_path / "log"
+    with log.open("w") as output:
+        process = start(argv, shop.world.directory, shop.world.env, output=output)
+    try:
+        wait_for(lambda: "waiting\n" in log.read_text().replace("RUN echo waiting", ""), process)
+        assert sleeping()
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(timeout=30)
+    finally:
+        end(process)
+    assert process.returncode == 130, log.read_text()
+    assert "Traceback" not in log.read_text()
+    assert list((shop.world.home / "tmp").iterdir()) == []
+    assert shop.engine.id(tag) is None
+    wait_for_the_end()
+    box.project.edit("Dockerfile.template", "sleep 61.75", "true")
+    box.containerize().good()
+
+
+def sleeping() -> list[str]:
+    """The processes of this machine that are the build's `sleep`."""
+    found = []
+    for directory in Path("/proc").glob("[0-9]*"):
+        try:
+            if (directory / "cmdline").read_bytes() == b"sleep\x0061.75\x00":
+                found.append(directory.name)
+        except OSError:
+            continue
+    return found
+
+
+def wait_for_the_end() -> None:
+    import time
+
+    until = time.monotonic() + 15
+    while sleeping():
+        assert time.monotonic() < until, "the engine goes on building"
+        time.sleep(0.1)
