@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import platform
 import sys
@@ -51,9 +50,11 @@ class StoredBento:
     def ahead(self) -> None:
         """Let the engine answer first what it will be asked."""
         for name in ("Dockerfile.buildkit", "Dockerfile"):
-            with contextlib.suppress(OSError, UnicodeDecodeError):
-                with open(os.path.join(self.directory, "env", "docker", name), encoding="utf-8") as file:
-                    return self.imaging.ahead(file.read(), [str(self.tag)])
+            path = os.path.join(self.directory, "env", "docker", name)
+            if os.path.isfile(path):
+                with open(path, encoding="utf-8", errors="replace") as file:
+                    self.imaging.ahead(file.read(), [str(self.tag)])
+                return
 
     @property
     def facts(self) -> StoredBento:

@@ -127,7 +127,8 @@ class EngineCommand:
 
     def forget(self) -> None:
         """What was begun and not asked for is of no use any more: something is going to change."""
-        self._begun.clear()
+        while self._begun:
+            self._begun.popitem()[1](_SECONDS)
 
     def ask(self, env: Mapping[str, str], *words: str) -> Completed:
         """Run the engine's command with these words; BackendUnhealthy if it is not there."""

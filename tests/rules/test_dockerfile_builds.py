@@ -92,9 +92,8 @@ def test_a_user_template_that_overrides_each_block(engine: Docker, tmp_path: Pat
     _, config = engine.build(bento_with(tmp_path, made), tag)
     assert (config["User"], config["WorkingDir"]) == ("kim", "/srv/kim/bento")
     assert config["Entrypoint"] == ["/srv/kim/bento/env/docker/entrypoint.sh"]
-    run = ("run", "--rm", "--entrypoint", "cat", tag, "/opt/said")
-    assert engine.call(*run).splitlines() == [f"{name} 0" for name in blocks]
-    out = engine.call("run", "--rm", "--entrypoint", "stat", tag, "-c", "%U %u", "src/x.py", "env/python", ".")
+    assert engine.look(tag, "cat", "/opt/said").splitlines() == [f"{name} 0" for name in blocks]
+    out = engine.look(tag, "stat", "-c", "%U %u", "src/x.py", "env/python", ".")
     assert out.splitlines() == ["kim 1500"] * 3
 
 
