@@ -303,6 +303,7 @@ def test_every_keyed_field_changes_the_key(field, tmp_path):
     from bentomake.engine.digest import of_bytes
     from bentomake.engine.rebuilder import Rebuilder
     from bentomake.engine.rule import Tool
+    from bentomake.engine.tree import dumped
 
     (tmp_path / "rule.py").write_text('"""A rule."""\n')
     (tmp_path / "x").write_text("")
@@ -322,7 +323,7 @@ def test_every_keyed_field_changes_the_key(field, tmp_path):
             return Tool(name, (), "1")
 
         def source(self, name):
-            return {}, of_bytes(b"")
+            return dumped({})
 
     rebuilder = Rebuilder(ContentStore(str(tmp_path)), None, None, CodeIdentity("1", str(tmp_path / "code.json")))
 

@@ -57,9 +57,7 @@ class Rebuilder:
         for name in rule.oracles:
             answer = binding.oracle(name)
             lines.append(Line("oracle", name, of_value(answer), _shown(answer)))
-        for name in rule.sources:
-            digest = binding.source(name)[1]
-            lines.append(Line("source", name, str(digest)))
+        lines.extend(Line("source", name, str(binding.source(name).digest)) for name in rule.sources)
         lines.extend(Line("input", name, str(inputs[name])) for name in rule.inputs)
         return Manifest(lines)
 
@@ -131,7 +129,7 @@ class Rebuilder:
         outcome = Outcome(action, RAN, static, first=previous is None)
         try:
             for name in action.rule.sources:  # so that an explanation can say which file changed
-                self.store.put_tree(action.binding.source(name)[0])
+                self.store.put_dumped(action.binding.source(name))
             produced = action.rule.recipe(context)
             tree = {p: made if isinstance(made, Entry) else self._entry(made) for p, made in produced.items()}
             check_outputs(action.rule, tree)
@@ -217,7 +215,7 @@ class DryRebuilder(Rebuilder):
                 return Outcome(action, RUNS, static, first=first, why="forced")
             trace = self.find(action, static)
             for name in action.rule.sources if trace is None else ():  # so that the explanation can say which file
-                self.store.put_tree(action.binding.source(name)[0])
+                self.store.put_dumped(action.binding.source(name))
         except BentomakeError as error:
             return Outcome(action, FAILED, error=error)
         if trace is not None:

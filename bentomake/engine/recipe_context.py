@@ -51,7 +51,7 @@ class UserFiles:
     def __init__(self, binding: Binding, name: str):
         self._binding = binding
         self._name = name
-        self.tree: Tree = binding.source(name)[0]
+        self.tree: Tree = binding.source(name).tree
 
     def read(self, path: str) -> bytes:
         where = self._binding.fetch(self._name, path)
@@ -155,9 +155,12 @@ class RecipeContext:
         self._store.put_file(path, digest, mode)
         return Entry(digest, mode)
 
+    def lacking(self, files: Tree) -> list[str]:
+        lacking = set(self._store.lacking(files.values()))
+        return [path for path, entry in files.items() if entry in lacking] if lacking else []
+
     def keep_file(self, path: str, entry: Entry) -> None:
-        """Bring in a user's file whose digest the declared sources already gave."""
-        self._store.put_file(path, entry.digest, entry.mode)
+        self._store.bring(path, entry.digest, entry.mode)
 
     def keep_bytes(self, data: bytes, mode: int = FILE) -> Entry:
         return Entry(self._store.put_bytes(data, mode), mode)

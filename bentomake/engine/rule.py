@@ -89,8 +89,11 @@ class Context(Protocol):
     def put_file(self, path: str, mode: int = 0o644) -> Entry:
         """Bring a file that the recipe made into the content store."""
 
+    def lacking(self, files: Tree) -> list[str]:
+        """The paths whose bytes the content store does not have."""
+
     def keep_file(self, path: str, entry: Entry) -> None:
-        """Bring in a user's file whose digest the declared sources gave; Changed if it is not that any more."""
+        """Bring in a user's file that is lacking; Changed if it is not any more what the declared sources said."""
 
     def keep_bytes(self, data: bytes, mode: int = 0o644) -> Entry:
         """Bring in bytes under a mode."""
