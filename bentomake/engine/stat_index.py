@@ -33,23 +33,28 @@ def settled(sig: Signature, asked_at: int) -> bool:
 
 
 class StatIndex:
-    """Digests of files by path; saved as JSON; a damaged file is an empty index."""
+    """Digests of files by path; saved as a line of JSON and a line for each later change; what is damaged is unknown."""
 
     def __init__(self, file: str, progress: Callable[[str, int, int], None] | None = None):
         self.file = file
         self.hashed = 0  # files that were read in this process
         self.hashed_bytes = 0
         self._progress = progress
-        self._changed = False
+        self._changed: set[str] = set()
+        self._room = 0  # how many lines may be appended before the file is written anew
         # path → stamp, digest, xxh3 (of big files only); the stamp is numbers, so it is the same in every process
         self._entries: dict[str, tuple[int, Digest, str]] = {}
         try:
             with open(file, "rb") as stream:
-                data = json.loads(stream.read())
+                first, *rest = stream.read().split(b"\n")
+            data = json.loads(first)
             if data["version"] == _VERSION:
                 digests = map(Digest, data["sha256"], data["sizes"])
                 known = zip(data["stamps"], digests, data["xxh3"], strict=True)
                 self._entries = dict(zip(data["paths"], known, strict=True))
+                for path, stamp, sha256, size, xxh3 in map(json.loads, rest):
+                    self._entries[path] = (stamp, Digest(sha256, size), xxh3)
+                self._room = len(self._entries) // 20 - len(rest)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             pass
 
@@ -87,9 +92,9 @@ class StatIndex:
         return digest
 
     def _keep(self, path: str, sig: Signature, asked_at: int, digest: Digest, fast: str) -> None:
-        self._changed = True
         if settled(sig, asked_at):
             self._entries[path] = (hash(sig), digest, fast)
+            self._changed.add(path)
         else:
             self._entries.pop(path, None)
 
@@ -117,22 +122,25 @@ class StatIndex:
                     self._progress(path, done, size)
         return sha256.hexdigest(), str(fast.hexdigest())
 
-    def keep_only(self, paths: set[str]) -> None:
-        """Forget files that are gone."""
-        gone = self._entries.keys() - paths
-        for path in gone:
-            del self._entries[path]
-        self._changed = self._changed or bool(gone)
-
     def save(self) -> None:
+        """Append what is new, or, where that is much, write the file anew."""
         if not self._changed:
             return
-        stamps, digests, xxh3 = zip(*self._entries.values(), strict=True) if self._entries else ((), (), ())
-        sha256, sizes = zip(*digests, strict=True) if digests else ((), ())
-        columns = {"paths": list(self._entries), "stamps": stamps, "sha256": sha256, "sizes": sizes, "xxh3": xxh3}
-        text = json.dumps({"version": _VERSION, **columns})  # by column: that is read and written much faster
-        write_atomically(self.file, text.encode())
-        self._changed = False
+        if len(self._changed) <= self._room:
+            lines = [json.dumps([p, *self._row(p)]) for p in self._changed if p in self._entries]
+            with open(self.file, "ab", buffering=0) as file:  # in one piece; a line that is cut off ends the reading
+                file.write("".join(f"\n{line}" for line in lines).encode())
+        else:
+            rows = [self._row(path) for path in self._entries]
+            stamps, sha256, sizes, xxh3 = zip(*rows, strict=True) if rows else [()] * 4
+            columns = {"paths": list(self._entries), "stamps": stamps, "sha256": sha256, "sizes": sizes, "xxh3": xxh3}
+            text = json.dumps({"version": _VERSION, **columns})  # by column: that is read and written much faster
+            write_atomically(self.file, text.encode())
+        self._changed = set()
+
+    def _row(self, path: str) -> tuple[int, str, int, str]:
+        stamp, (sha256, size), xxh3 = self._entries[path]
+        return stamp, sha256, size, xxh3
 
 
 def write_atomically(path: str, data: bytes) -> None:
