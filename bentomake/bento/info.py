@@ -169,10 +169,3 @@ def complete(
     head |= {"bentoml_version": info["bentoml_version"], "creation_time": creation_time}
     rest = {key: value for key, value in info.items() if key not in head}
     return {**head, **rest, "models": _models(models, creation_time), "content_digest": f"sha256:{content_digest}"}
-
-
-def dump(info: dict[str, Any]) -> str:
-    """YAML text; strings that look like numbers are quoted, since both readers want a version to be a string."""
-    import yaml
-
-    return str(yaml.dump(info, Dumper=yaml.SafeDumper, sort_keys=False, allow_unicode=True, default_flow_style=False))
