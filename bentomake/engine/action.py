@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ..errors import BentomakeError
 from .digest import Digest
@@ -42,8 +42,7 @@ class Binding(Protocol):
     def host(self, name: str) -> Any: ...
 
 
-@dataclass(frozen=True)
-class Action:
+class Action(NamedTuple):
     """`id` is unique in a plan: `lock`, or `services/fraud:lock`; `needs` are the ids of its inputs."""
 
     id: str

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from ..errors import RuleError
@@ -142,7 +141,7 @@ class RecipeContext:
     ) -> process.Completed:
         done = process.run(argv, env=env, cwd=cwd or self.workdir, timeout=timeout, stdin=stdin)
         if hide is not None:
-            done = replace(done, stdout=hide(done.stdout), stderr=hide(done.stderr))
+            done = done._replace(stdout=hide(done.stdout), stderr=hide(done.stderr))
         self.log_lines.extend(text.rstrip("\n") for text in (done.stdout, done.stderr) if text.strip())
         return done
 

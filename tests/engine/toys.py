@@ -132,9 +132,7 @@ def rules_from(file: Path, text: str, names: Iterable[str]) -> tuple[Rule, ...]:
 
 
 def _in_file(rule: Rule, file: str) -> Rule:
-    from dataclasses import replace
-
-    return replace(rule, file=file)
+    return rule._replace(file=file)
 
 
 def an_action(rule: Rule, binding: Bindings) -> Action:
