@@ -33,7 +33,7 @@ def settled(sig: Signature, asked_at: int) -> bool:
 
 
 class StatIndex:
-    """Digests of files by path; saved as a line of JSON and a line for each later change; what is damaged is unknown."""
+    """Digests of files by path; saved as a line of JSON, and one for each later change."""
 
     def __init__(self, file: str, progress: Callable[[str, int, int], None] | None = None):
         self.file = file
