@@ -9,7 +9,7 @@ from typing import Any
 
 from .bento import package_judgement
 from .bento.bentofile import Bentofile, Remark
-from .bento.paths import FILE
+from .bento.schema import FILE
 from .errors import BentofileError, BentomakeError, Several, UsageError
 from .project import Project
 from .swept import Found, judge_packed

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 DISTROS = ("debian", "alpine", "ubi8", "amazonlinux")
+FILE = "file:"  # begins a text that stands in a file
 STAGES = ("all", "build", "runtime")
 OLDEST_PYTHON = (3, 8)  # what any bentoml of generation 1.1 or newer installs on
 
