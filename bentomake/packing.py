@@ -13,11 +13,10 @@ from .bento.bentofile import Bentofile, Remark
 from .bento.memo import Memo
 from .bento.selection import Selection
 from .bento.walk import Packed
-from .engine import tree as trees
-from .engine.digest import Digest, of_bytes
+from .engine.digest import of_bytes
 from .engine.fresh import Watch
 from .engine.stat_index import StatIndex, write_atomically
-from .engine.tree import LINK, Entry, Tree
+from .engine.tree import LINK, Dumped, Entry, dumped
 from .errors import StepError, UsageError
 
 SOURCE_LAYOUT = "src/"
@@ -44,6 +43,7 @@ class Packing:
         self._index = index
         self._source_layout = source_layout
         self._lie: dict[str, Packed] = {}
+        self._stamps: dict[str, int] = {}  # of the selected files, by where they lie
 
     @cached_property
     def selection(self) -> Selection:
@@ -60,20 +60,23 @@ class Packing:
             error.place = self._bentofile.place(f"{error.kind}[{error.index}]")
             raise
         files = [packed for packed in found.files if packed.mode != LINK]
-        self._watch.many([packed.source for packed in files], [packed.stat for packed in files], asked_at)
+        paths = [packed.source for packed in files]
+        stamps = self._watch.many(paths, [packed.stat for packed in files], asked_at)
+        self._stamps = dict(zip(paths, stamps, strict=True))
         self._watch.many([path for path, _ in found.directories], [st for _, st in found.directories], asked_at)
         for path, st in found.ignore_files:
             self._watch.path(path, st)
-        if memo is None or found.memo.to_json() != memo.to_json():
+        if not found.memo.is_as(memo):
             write_atomically(self._memo, json.dumps(found.memo.to_json()).encode())
         return found
 
     @cached_property
-    def tree(self) -> tuple[Tree, Digest]:
+    def tree(self) -> Dumped:
         """The files as they lie in the Bento's src/, hashed."""
         tree: dict[str, Entry] = {}
         moves = self._source_layout()
-        for packed in self.selection.files:
+        selected, stamps, known = self.selection.files, self._stamps, self._index.known
+        for packed in selected:
             path = packed.path.removeprefix(SOURCE_LAYOUT) if moves else packed.path
             if moves and path in tree:
                 raise UsageError(
@@ -85,12 +88,15 @@ class Packing:
             if packed.mode == LINK:
                 tree[path] = Entry(of_bytes(os.fsencode(self.link(path))), LINK)
                 continue
-            try:
-                tree[path] = Entry(self._index.digest(packed.source, packed.stat), packed.mode)
-            except OSError as error:
-                raise StepError(f"{packed.path} cannot be read: {error.strerror}.", hint="Exclude it?") from error
-        tree = dict(sorted(tree.items())) if moves else tree
-        return tree, of_bytes(trees.dump(tree))
+            digest = known(packed.source, stamps[packed.source])
+            if digest is None:
+                self._watch.first(packed.source)
+                try:
+                    digest = self._index.digest(packed.source, packed.stat)
+                except OSError as error:
+                    raise StepError(f"{packed.path} cannot be read: {error.strerror}.", hint="Exclude it?") from error
+            tree[path] = Entry(digest, packed.mode)
+        return dumped(dict(sorted(tree.items())) if moves else tree)
 
     def source(self, path: str) -> str:
         """Where the bytes of a packed file lie."""

@@ -15,13 +15,13 @@ from .bento.hub import hub_files
 from .bento.library import home
 from .bento.models import ModelStore
 from .bento.tag import Tag
-from .engine.digest import Digest, of_value
+from .engine.digest import of_value
 from .engine.fact import ABSENT, Fact
 from .engine.fresh import Watch, mac
 from .engine.rule import Tool
 from .engine.stat_index import StatIndex
 from .engine.trace import ActionCache
-from .engine.tree import Tree
+from .engine.tree import Dumped
 from .packing import Packing
 from .remembered import Remembered
 from .service.facts import ServiceFacts
@@ -205,7 +205,7 @@ class Project:
             return os.path.isdir(directory)
         return bool(said)
 
-    def source(self, name: str) -> tuple[Tree, Digest]:
+    def source(self, name: str) -> Dumped:
         with self._lock:
             return self.packing.tree
 

@@ -15,13 +15,12 @@ from .bento.layout import BENTO_YAML, DIGESTS, MODELS
 from .bento.library import Library, home
 from .bento.models import ModelStore
 from .bento.tag import Tag
-from .engine import tree as trees
-from .engine.digest import Digest, of_bytes, of_value
+from .engine.digest import of_bytes, of_value
 from .engine.fact import ABSENT, Fact
 from .engine.fresh import mac
 from .engine.rule import Tool
 from .engine.stat_index import StatIndex
-from .engine.tree import EXECUTABLE, FILE, LINK, Entry, Tree
+from .engine.tree import EXECUTABLE, FILE, LINK, Dumped, Entry, dumped
 from .errors import StoreError
 from .imaging import Imaging
 from .session import Session
@@ -97,7 +96,7 @@ class StoredBento:
 
     # the Bento's files
 
-    def source(self, name: str) -> tuple[Tree, Digest]:
+    def source(self, name: str) -> Dumped:
         with self._lock:
             return self._packed
 
@@ -105,7 +104,7 @@ class StoredBento:
         return os.path.join(self.directory, path)
 
     @cached_property
-    def _packed(self) -> tuple[Tree, Digest]:
+    def _packed(self) -> Dumped:
         """The Bento's listed files; of one that has no list, all but models and what a server leaves behind."""
         listed = self._listed()
         tree: dict[str, Entry] = {}
@@ -129,8 +128,7 @@ class StoredBento:
             raise StoreError(f"{self.directory} cannot be read: {error.strerror}.") from error
         if BENTO_YAML not in tree:
             raise StoreError(f"{self.directory} has no {BENTO_YAML}.", hint="Build or import the Bento again.")
-        tree = dict(sorted(tree.items()))
-        return tree, of_bytes(trees.dump(tree))
+        return dumped(dict(sorted(tree.items())))
 
     def _listed(self) -> set[str] | None:
         """The paths in bentomake's own list of the Bento's files; None for a Bento that another tool built."""

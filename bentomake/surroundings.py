@@ -9,8 +9,8 @@ from typing import Any
 
 from .bento import package_judgement, requirement_judgement, unnamed_service
 from .bento.bentofile import Bentofile, Remark
-from .bento.paths import FILE
 from .bento.requirement_judgement import Said
+from .bento.schema import FILE
 from .bento.targets import ARCHES, Target
 from .errors import BentofileError, BentomakeError, Several, UsageError
 from .project import Project

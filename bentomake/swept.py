@@ -32,12 +32,8 @@ def judge_packed(bentofile: Bentofile, packing: Packing, source_layout: bool) ->
         hint = "See what `include`, `exclude` and the .bentoignore files leave."
         remarks.append(Remark("No file is packed: the Bento would have no sources.", place, hint))
     written = {pattern.strip("/") for pattern in bentofile.values["include"]}
-    big, secret = [], []
-    for packed in selection.files:
-        if packed.stat.st_size > BIG and packed.path not in written:
-            big.append(packed)
-        if _is_secret(packed.path) and packed.path not in written:
-            secret.append(packed)
+    big = [each for each in selection.files if each.stat.st_size > BIG and each.path not in written]
+    secret = [each for each in selection.files if _is_secret(each.path) and each.path not in written]
     remarks.extend(_big(packed, place) for packed in big[:_SAID])
     if len(big) > _SAID:
         hint = "Leave them out with `exclude`, or name each in `include`."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .engine.fresh import cache_directory
 from .errors import UsageError
@@ -65,8 +65,7 @@ class Settings:
         return os.path.join(self.cache, "state", *parts)
 
 
-@dataclass(frozen=True)
-class Goal:
+class Goal(NamedTuple):
     """A bentofile, its build context, and the rule that is asked for."""
 
     bentofile: str | None  # None: the one in the context

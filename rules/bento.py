@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from bentomake.bento import image, image_commands, wheels
+from bentomake.bento import image, image_commands, wheels, yaml_text
 from bentomake.bento import info as bento_info
 from bentomake.bento.layout import BENTO_YAML, DIGESTS, README, content_digest, digests_file, version_of
 from bentomake.bento.package_source import Options, secret_variables, variables
@@ -95,7 +95,7 @@ def bento(ctx: Context) -> Mapping[str, Produced]:
     created = ctx.host("first_built")(digest, ctx.oracle("source_date_epoch"))
     whole = bento_info.complete(info, name, tag.version or "", created, digest, models)
     written: dict[str, Entry] = dict(tree)
-    written[BENTO_YAML] = ctx.keep_bytes(bento_info.dump(whole).encode())
+    written[BENTO_YAML] = ctx.keep_bytes(yaml_text.dump(whole).encode())
     readme = own_readme if own_readme is not None else generated_readme(str(tag), service, facts["bentoml"]).encode()
     written[README] = ctx.keep_bytes(readme)
     written[DIGESTS] = ctx.keep_bytes(digests_file(written).encode("utf-8", "surrogateescape"), FILE)

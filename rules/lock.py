@@ -166,7 +166,7 @@ def _from_git(ctx: Context) -> dict[str, str]:
 def _instead(line: pins.Line, spec: str | None) -> pins.Line:
     if spec is None:
         return line
-    return replace(line, text=spec, spec=spec, path=spec if spec.startswith(wheels.NAMED) else None)
+    return line._replace(text=spec, spec=spec, path=spec if spec.startswith(wheels.NAMED) else None)
 
 
 def _for_locker(ctx: Context, spec: str) -> str:
@@ -186,7 +186,7 @@ def _pin_commits(ctx: Context, found: dict[str, pins.Line], secrets: Mapping[str
         source = git_source.parse(line.spec)
         if source is not None and not source.exact:
             commit = git_source.commit_of(ctx, source, secrets, secret_values.asked_at(ctx))
-            found[name] = replace(line, text=source.at(commit), spec=source.at(commit))
+            found[name] = line._replace(text=source.at(commit), spec=source.at(commit))
 
 
 def _hashed(ctx: Context, given: pins.Requirements) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from bentomake.engine.content_store import Changed
 from bentomake.engine.rule import Context, Produced, rule
-from bentomake.engine.tree import LINK, Entry
+from bentomake.engine.tree import LINK, under
 from bentomake.errors import StepError
 
 
@@ -15,10 +15,11 @@ from bentomake.errors import StepError
 def sources(ctx: Context) -> Mapping[str, Produced]:
     """Pack what `include`, `exclude` and the `.bentoignore` files leave."""
     files = ctx.source("packed")
-    tree: dict[str, Entry] = {}
-    for count, (path, entry) in enumerate(files.tree.items()):
+    lacking = ctx.lacking(files.tree)
+    for count, path in enumerate(lacking):
         if count % 500 == 0:
-            ctx.progress(count, len(files.tree), "files")
+            ctx.progress(count, len(lacking), "files")
+        entry = files.tree[path]
         try:
             if entry.mode != LINK:
                 ctx.keep_file(files.path(path), entry)
@@ -28,5 +29,4 @@ def sources(ctx: Context) -> Mapping[str, Produced]:
             raise StepError(f"{path} changed while it was packed.", hint="Build again.") from None
         except OSError as error:
             raise StepError(f"{path} cannot be read: {error.strerror}.", hint="Exclude it?") from error
-        tree[f"src/{path}"] = entry
-    return tree
+    return under("src", files.tree)

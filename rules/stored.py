@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from bentomake.bento import info as bento_info
 from bentomake.bento.layout import BENTO_YAML
+from bentomake.bento.library import parsed
 from bentomake.engine.content_store import Changed
 from bentomake.engine.digest import of_value
 from bentomake.engine.rule import Context, Produced, rule
@@ -19,7 +20,9 @@ from bentomake.errors import StepError, StoreError
 def bento(ctx: Context) -> Mapping[str, Produced]:
     """The Bento's own files, without its models and without what a server left among them."""
     files = ctx.source("stored")
-    info = bento_info.parse(files.read(BENTO_YAML), files.path(BENTO_YAML))
+    info = parsed(files.read(BENTO_YAML), files.path(BENTO_YAML))
+    if not info.get("name") or not info.get("version"):
+        raise StoreError(f"{files.path(BENTO_YAML)} does not say the name and the version of a Bento.")
     for path, entry in files.tree.items():
         try:
             if entry.mode == LINK:

@@ -11,12 +11,12 @@ def read(path: str, shown: str) -> dict[str, Any]:
     """The arguments of a YAML file as JSON types; UsageError with the line of what is wrong."""
     from . import groups, yaml_place
     from .bentofile import raise_all
-    from .reading import Reading
+    from .reading import MAX_BYTES, Reading
     from .schema import BY_NAME
 
     try:
         with open(path, "rb") as file:
-            data = file.read(yaml_place.MAX_BYTES + 1)
+            data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise UsageError(f"{shown} cannot be read: {(error.strerror or str(error)).lower()}.") from None
     root, problems = yaml_place.read(data, shown)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from ..errors import BentofileError, Several, UsageError
-from .reading import Reading, Remark
+from .reading import MAX_BYTES, Reading, Remark
 from .schema import SECTIONS
 
 __all__ = ["Bentofile", "Remark", "find", "load"]
@@ -20,8 +19,7 @@ DEFAULT_SERVICE = "service.py"  # bentoml 1.4 takes it where no bentofile names 
 MINIMAL = 'service: "service:svc"'
 
 
-@dataclass(frozen=True)
-class Bentofile:
+class Bentofile(NamedTuple):
     """`values`: each option's value under its dotted name, JSON types, defaults filled in; `lines`: dotted name → line.
 
     `lines` also knows items and names (`python.packages[1]`, `labels.owner`), and only what the user wrote.
@@ -160,8 +158,6 @@ def _shown(path: str, cwd: str) -> str:
 
 
 def _bytes(path: str, shown: str) -> bytes:
-    from .yaml_place import MAX_BYTES
-
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise UsageError(f"{shown} is not a file.", hint="Name a bentofile with -f FILE, a directory without -f.")

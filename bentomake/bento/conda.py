@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ..engine.rule import Context
 from ..errors import BentofileError
-from . import context_file, yaml_place
+from . import context_file
 
 OPTIONS = ("conda.environment_yml", "conda.channels", "conda.dependencies", "conda.pip")
 FILE = "env/conda/environment.yml"
@@ -91,6 +91,8 @@ def _strings(value: Any) -> bool:
 
 
 def _content(data: bytes, shown: str) -> dict[str, Any]:
+    from . import yaml_place
+
     root, problems = yaml_place.read(data, shown)
     if problems:
         raise problems[0][1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple
 
 # Python X.Y → image. The official images have every Python; the others what their makers publish.
@@ -12,13 +12,12 @@ _PYTHONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 _MINICONDA = "continuumio/miniconda3"
 
 
-@dataclass(frozen=True)
-class Distro:
+class Distro(NamedTuple):
     """One distribution. `cuda` is the ending of nvidia/cuda's tags, by CUDA version; `conda` an image with conda."""
 
     name: str
     images: Mapping[str, str]
-    cuda: Mapping[str, str] = field(default_factory=dict)
+    cuda: Mapping[str, str] = MappingProxyType({})
     conda: str = ""
 
 

@@ -6,7 +6,6 @@ import shlex
 from collections.abc import Callable
 from typing import Any
 
-from ..errors import StoreError
 from .distros import cuda_version, image, install_commands
 from .image import Image, section
 
@@ -178,26 +177,6 @@ def complete(
     head |= {"bentoml_version": info["bentoml_version"], "creation_time": creation_time}
     rest = {key: value for key, value in info.items() if key not in head}
     return {**head, **rest, "models": _models(models, creation_time), "content_digest": f"sha256:{content_digest}"}
-
-
-def dump(info: dict[str, Any]) -> str:
-    """YAML text; strings that look like numbers are quoted, since both readers want a version to be a string."""
-    import yaml
-
-    return str(yaml.dump(info, Dumper=yaml.SafeDumper, sort_keys=False, allow_unicode=True, default_flow_style=False))
-
-
-def parse(data: bytes, path: str) -> dict[str, Any]:
-    """bento.yaml of any Bento; StoreError if it is none."""
-    import yaml
-
-    try:
-        info = yaml.load(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - safe
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise StoreError(f"{path} is no YAML: {error}.") from error
-    if not isinstance(info, dict) or not info.get("name") or not info.get("version"):
-        raise StoreError(f"{path} does not say the name and the version of a Bento.")
-    return info
 
 
 def arrival(info: dict[str, Any], digest: str) -> dict[str, Any]:

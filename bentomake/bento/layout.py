@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable
+from json import JSONEncoder
 from typing import Any
 
-from ..engine.digest import of_value
+from ..engine.digest import canonical, of_bytes
 from ..engine.tree import Tree
 
 BENTO_YAML = "bento.yaml"
@@ -23,8 +24,13 @@ def content_digest(name: str, tree: Tree, models: Iterable[tuple[str, str]], inf
     `tree` holds src/, env/ and apis/; `models` are (tag, digest); `info` is bento.yaml without its version and
     creation_time. Neither README.md nor anything of time, place or user is in it.
     """
-    files = [[path, entry.digest.sha256, f"{entry.mode:o}"] for path, entry in sorted(tree.items())]
-    return of_value({"name": name, "files": files, "models": sorted(models), "info": info})
+    quoted = JSONEncoder(ensure_ascii=False).encode
+    files = ",".join(
+        f'[{quoted(path)},"{entry.digest.sha256}","{entry.mode:o}"]' for path, entry in sorted(tree.items())
+    )
+    # The canonical form of all this with "files", which is the first of the names.
+    rest = canonical({"name": name, "models": sorted(models), "info": info})
+    return of_bytes(b'{"files":[' + files.encode("utf-8", "surrogatepass") + b"]," + rest[1:]).sha256
 
 
 def version_of(digest: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..engine.content_store import ContentStore
+from ..engine.placing import Placing, reflinks
 from ..engine.stat_index import write_atomically
 from ..engine.tree import Tree
 from ..errors import StoreError, UsageError
@@ -19,6 +20,7 @@ from .models import ModelStore
 from .tag import Tag
 
 _LINKED = f"{SOURCES}/"  # the rest are files of the Bento's own: real containerize writes into env/ and beside it
+_TRIAL = "bentomake-reflink-"  # a file that is made to see whether reflinks work
 _DIGEST_LINE = re.compile(rb"^content_digest: ['\"]?sha256:([0-9a-f]{64})['\"]?\s*$", re.MULTILINE)
 
 
@@ -85,9 +87,8 @@ class Library:
                 hint=f"There: sha256:{there}; this build: sha256:{digest}. Choose another --version.",
             )
         gone = [path for path in tree if not os.path.lexists(os.path.join(directory, path))]
-        for path in gone:
-            os.makedirs(os.path.dirname(os.path.join(directory, path)), exist_ok=True)
-            store.place(tree[path], f"{directory}/{path}", own=not path.startswith(_LINKED))
+        if gone:
+            self._placing(store, directory).tree({path: tree[path] for path in gone}, linked=_LINKED)
         missing = [m for m in models if not os.path.isdir(os.path.join(directory, MODELS, m.name, m.version or ""))]
         linked = _link_models(directory, missing, ModelStore(self.home), store) if missing else []
         put_back = [*gone, *linked]
@@ -103,14 +104,7 @@ class Library:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             os.mkdir(name)
-            store.probe_links(name)
-            made: set[str] = set()
-            for path, entry in tree.items():
-                parent = path.rpartition("/")[0]
-                if parent not in made:
-                    os.makedirs(os.path.join(name, parent), exist_ok=True)
-                    made.add(parent)
-                store.place(entry, f"{name}/{path}", own=not path.startswith(_LINKED))
+            self._placing(store, name).tree(tree, linked=_LINKED)
             _link_models(name, models, ModelStore(self.home), store)
             try:
                 os.rename(name, directory)
@@ -123,6 +117,11 @@ class Library:
                 os.unlink(f"{name}.lock")
             os.close(lock)
 
+    def _placing(self, store: ContentStore, directory: str) -> Placing:
+        temporary = os.path.join(self.home, "tmp")
+        os.makedirs(temporary, exist_ok=True)
+        return Placing(store, directory, reflinks=reflinks(store, os.path.join(temporary, f"{_TRIAL}{os.getpid()}")))
+
     def sweep(self) -> None:
         """Remove what builds left that died: their lock is free."""
         temporary = os.path.join(self.home, "tmp")
@@ -133,7 +132,7 @@ class Library:
                     _sweep_one(path)
                 elif name.startswith("bentomake-doomed-") and not _alive(name.split("-")[2]):
                     shutil.rmtree(path, ignore_errors=True)
-                elif name.startswith("bentomake-latest-") and not _alive(name.split("-")[2]):
+                elif name.startswith(("bentomake-latest-", _TRIAL)) and not _alive(name.split("-")[2]):
                     os.unlink(path)
 
     def set_latest(self, tag: Tag) -> None:
@@ -196,15 +195,12 @@ class Library:
 
     def info(self, tag: Tag) -> dict[str, Any]:
         """bento.yaml of a stored Bento; StoreError if it cannot be read."""
-        import yaml
-
         path = os.path.join(self.directory(tag), BENTO_YAML)
         try:
-            with open(path, encoding="utf-8") as file:
-                data = yaml.load(file, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - safe
-        except (OSError, yaml.YAMLError) as error:
-            raise StoreError(f"{path} cannot be read: {error}.") from error
-        return data if isinstance(data, dict) else {}
+            with open(path, "rb") as file:
+                return parsed(file.read(), path)
+        except OSError as error:
+            raise StoreError(f"{path} cannot be read: {error.strerror}.") from error
 
     def size(self, tag: Tag) -> int:
         """Bytes of a stored Bento without its models."""
@@ -286,3 +282,14 @@ def _directories(path: str) -> list[str]:
             return [entry.name for entry in entries if entry.is_dir()]
     except OSError:
         return []
+
+
+def parsed(data: bytes, path: str) -> dict[str, Any]:
+    """bento.yaml; StoreError if it is none."""
+    import yaml
+
+    try:
+        info = yaml.load(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - safe
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise StoreError(f"{path} cannot be read: {error}.") from error
+    return info if isinstance(info, dict) else {}

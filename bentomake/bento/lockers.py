@@ -24,7 +24,7 @@ MIRRORS = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
 
 # Settings that say how packages are reached, never which ones there are. All others of uv and pip are left out, so
 # that both lockers see one index and a lock does not depend on packages that only this machine can find.
-TRANSPORT = re.compile(
+TRANSPORT = (  # compiled when it is needed
     r"UV_(CACHE_DIR|NO_CACHE|OFFLINE|HTTP_.*|REQUEST_TIMEOUT|NATIVE_TLS|SYSTEM_CERTS|INSECURE_HOST|KEYRING_PROVIDER"
     r"|CONCURRENT_.*|LINK_MODE|INDEX_.*_(USERNAME|PASSWORD)|CREDENTIALS_DIR)"
     r"|PIP_(CERT|CLIENT_CERT|PROXY|TIMEOUT|DEFAULT_TIMEOUT|RETRIES|CACHE_DIR|TRUSTED_HOST|KEYRING_PROVIDER"
@@ -116,7 +116,7 @@ def environment(ctx: Context, options: Options, secrets: Mapping[str, str]) -> d
     env = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("UV_", "PIP_")) or TRANSPORT.fullmatch(name)
+        if not name.startswith(("UV_", "PIP_")) or re.fullmatch(TRANSPORT, name)
     }
     env |= secrets  # both lockers expand ${VARIABLE} in the files that they read
     env["PIP_CONFIG_FILE"] = os.devnull

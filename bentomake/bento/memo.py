@@ -59,6 +59,9 @@ class Memo:
         self.directories = directories
         self.witnesses = witnesses
 
+    def is_as(self, other: Memo | None) -> bool:
+        return other is not None and vars(self) == vars(other)
+
     def names(self, prefix: str, rules: Rules) -> Names:
         state, names = self.directories.get(prefix, ("", {}))
         return names if state == rules.state else {}

@@ -6,10 +6,8 @@ import posixpath
 
 from . import kinds
 from .reading import Reading
-from .schema import Field
+from .schema import FILE, Field
 from .yaml_place import Node
-
-FILE = "file:"
 
 
 def inside(path: str, *, parents: bool = False) -> bool:

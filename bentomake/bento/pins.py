@@ -7,6 +7,7 @@ import posixpath
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ..errors import BentofileError
 from .package_source import Options, refuse_credentials, scrub
@@ -24,8 +25,7 @@ _SOURCES = ("--index-url", "--extra-index-url", "--find-links", "--trusted-host"
 OTHER = ("--pre", "--prefer-binary", "--require-hashes", "--no-binary", "--only-binary")
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """One requirement: `text` as written without its comment, `spec` without options such as `--hash`."""
 
     text: str

@@ -9,9 +9,9 @@ from typing import Any
 
 from ..errors import BentofileError
 from . import kinds
-from .reading import Reading
+from .reading import MAX_BYTES, Reading
 from .schema import Field
-from .yaml_place import MAX_BYTES, MAX_DEPTH, Node, Pair
+from .yaml_place import MAX_DEPTH, Node, Pair
 
 NAME = "pyproject.toml"
 TABLE = ("tool", "bentoml", "build")

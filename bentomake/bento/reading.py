@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import BentofileError
 from . import schema
-from .yaml_place import Node
 
+if TYPE_CHECKING:
+    from .yaml_place import Node
+
+MAX_BYTES = 1 << 20  # of a bentofile
 MOST = 100  # mistakes, and remarks, that are told one by one
 _INDEX = re.compile(r"\[\d+\]")
 
 
-@dataclass(frozen=True)
-class Remark:
+class Remark(NamedTuple):
     """A warning: a sentence, where, and what to do."""
 
     message: str

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 DISTROS = ("debian", "alpine", "ubi8", "amazonlinux")
+FILE = "file:"  # begins a text that stands in a file
 STAGES = ("all", "build", "runtime")
 OLDEST_PYTHON = (3, 8)  # what any bentoml of generation 1.1 or newer installs on
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(NamedTuple):
     """One option. `kind` names its reader in kinds.py; `[]` in a name stands for each item of a list."""
 
     name: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..errors import UsageError
 
@@ -29,8 +29,7 @@ def part(text: str, what: str) -> str:
     return lower
 
 
-@dataclass(frozen=True, order=True)
-class Tag:
+class Tag(NamedTuple):
     """A name, and a version or None; `latest` is a version like any other here: a store knows what it names."""
 
     name: str

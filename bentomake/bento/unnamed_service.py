@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 
 from ..errors import BentofileError, BentomakeError
 from . import schema
@@ -23,7 +22,7 @@ def complete(bentofile: Bentofile, context: str, watch: Callable[[str], None]) -
         path = os.path.join(context, DEFAULT_SERVICE)
         watch(path)
         found = DEFAULT_SERVICE if os.path.isfile(path) else None
-    return replace(bentofile, values={**bentofile.values, "service": found})
+    return bentofile._replace(values={**bentofile.values, "service": found})
 
 
 def judge(bentofile: Bentofile, service: str | None, generation: str | None) -> list[BentomakeError]:

@@ -102,13 +102,25 @@ class Walk:
         source = f"{self._root}/{prefix}"
         self.directories.append(Seen(source[:-1] or "/", stat))
         try:
-            with os.scandir(source) as listing:
-                entries = {entry.name: entry for entry in listing}
+            # Names relative to the open directory are short ways for the kernel; an entry's stat needs it open.
+            directory = os.open(source, os.O_RDONLY | os.O_DIRECTORY)
         except (FileNotFoundError, NotADirectoryError):
             return  # removed meanwhile: its parent's stat was taken before and says so
         except OSError as error:
             self._unreadable(prefix, error)
             return
+        try:
+            with os.scandir(directory) as listing:
+                entries = {entry.name: entry for entry in listing}
+            yield from self._decide(prefix, source, rules, entries)
+        except OSError as error:
+            self._unreadable(prefix, error)
+        finally:
+            os.close(directory)
+
+    def _decide(
+        self, prefix: str, source: str, rules: Rules, entries: dict[str, os.DirEntry[str]]
+    ) -> Iterator[tuple[str, os.stat_result, Rules]]:
         if prefix and _VIRTUALENV in entries:
             return
         if ignore.NAME in entries and entries[ignore.NAME].is_file():
@@ -139,9 +151,6 @@ class Walk:
                     self._refuse_special(prefix + name)
             except FileNotFoundError:
                 names.pop(name, None)  # removed meanwhile
-            except OSError as error:
-                self._unreadable(prefix, error)
-                return
 
     def _link(self, here: _Here, name: str, own: os.stat_result) -> None:
         path, source = here.prefix + name, here.source + name

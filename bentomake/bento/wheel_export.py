@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable
 
 from ..engine.content_store import ContentStore, Missing
+from ..engine.placing import Placing
 from ..engine.trace import ActionCache
 from ..engine.tree import Entry
 from ..errors import StoreError, UsageError
@@ -62,14 +63,14 @@ def export(wheels: dict[str, Entry], directory: str, store: ContentStore) -> int
     """Put the wheels into the directory, which may have others; how many are new there."""
     try:
         os.makedirs(directory, exist_ok=True)
-        new = 0
+        placing, new = Placing(store, directory, reflinks=False), 0
         for name, entry in wheels.items():
             path = os.path.join(directory, name)
             with contextlib.suppress(FileNotFoundError):
                 if os.stat(path).st_size == entry.digest.size:
                     continue
                 os.unlink(path)
-            store.place(entry, path)
+            placing.file(name, entry, own=True)
             new += 1
     except OSError as error:
         raise StoreError(f"{directory} cannot be written: {error.strerror}.") from error

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import BentofileError
+from .reading import MAX_BYTES
 from .yaml_words import sentence
 
 if TYPE_CHECKING:
     import yaml
 
-MAX_BYTES = 1 << 20
 MAX_DEPTH = 50
 MAX_EXPANSION = 10_000  # nodes that aliases may add by standing for something bigger
 MAX_NUMBER = 100  # characters; Python refuses or takes long over longer ones

@@ -35,7 +35,7 @@ def staged(home: str, name: str, tree: Tree, beside: Mapping[str, str | bytes], 
             target = f"{directory}/{path}"
             _parents(directory, path, made)
             if entry.mode == LINK:
-                store.place(entry, target)
+                os.symlink(os.fsdecode(store.read(entry.digest)), target)
             else:
                 _link(_blob(entry, store), target, store)
         for path, content in beside.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ..errors import BentomakeError
 from .digest import Digest
@@ -11,7 +11,7 @@ from .fact import Facts
 from .manifest import Manifest, Reason
 from .rule import Rule, Tool
 from .trace import Trace
-from .tree import Tree
+from .tree import Dumped
 
 RAN, CACHED, RESTORED = "ran", "cached", "restored"
 FAILED, SKIPPED = "failed", "skipped"
@@ -30,8 +30,8 @@ class Binding(Protocol):
     def place(self, name: str) -> str | None: ...
     def oracle(self, name: str) -> Any: ...
     def tool(self, name: str) -> Tool: ...
-    def source(self, name: str) -> tuple[Tree, Digest]:
-        """A declared set of the user's files: its tree, and that tree's digest."""
+    def source(self, name: str) -> Dumped:
+        """A declared set of the user's files."""
 
     def fetch(self, name: str, path: str) -> str:
         """Where the bytes of a path of that set lie."""
@@ -42,8 +42,7 @@ class Binding(Protocol):
     def host(self, name: str) -> Any: ...
 
 
-@dataclass(frozen=True)
-class Action:
+class Action(NamedTuple):
     """`id` is unique in a plan: `lock`, or `services/fraud:lock`; `needs` are the ids of its inputs."""
 
     id: str

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import os
 import stat
-import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ..errors import StoreError
+from . import reflink
 from .digest import Digest, of_bytes
-from .tree import EXECUTABLE, LINK, Entry, Tree, differing, dump, load
+from .tree import EXECUTABLE, FILE, Dumped, Entry, Tree, differing, dumped, load
 
-# A blob carries this time (2000-01-01, UTC) from the moment its bytes were hashed. A blob of the right size that
-# carries it was not written to since; anything else is hashed again before it is believed.
-HASHED = 946_684_800 * 10**9
+_YEAR_2000 = 946_684_800 * 10**9  # 2000-01-01, UTC
+_SECOND = 10**9
+_GRAINS = (1, 100, 1000, 10**6, 10**7, _SECOND)  # ns; how exactly file systems keep a time
 _CHUNK = 1 << 20
 _TREES = 32  # kept in memory
-_NO_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EACCES, errno.EOPNOTSUPP, errno.ENOSYS, errno.EROFS}
 
 
 class Changed(Exception):
@@ -31,6 +29,16 @@ class Missing(Exception):
     """A blob is not there, or not what its name says."""
 
 
+def hashed_at(digest: Digest) -> int:
+    """The time (ns) that a blob carries from the moment its bytes were hashed.
+
+    A blob of the right size that carries it was not written to since; anything else is hashed again before it is
+    believed. It is another for another content: image engines call two files the same by size and time alone, and a
+    Bento's file that is a link to a blob has the blob's time.
+    """
+    return _YEAR_2000 + int(digest.sha256[:8], 16) % _SECOND
+
+
 class ContentStore:
     """Blobs below `root`; safe for many processes at once, since a blob arrives by rename."""
 
@@ -38,13 +46,14 @@ class ContentStore:
         self.root = root
         self.added = 0  # bytes, by this process
         self.notes: list[str] = []  # odd things found, for `-v`
-        self._known: set[str] = set()
+        self.known: set[tuple[Digest, int]] = set()  # (digest, mode) of blobs that are there and sound
         self._trees: dict[Digest, Tree] = {}  # the last that this process read or put
-        self._reflink = sys.platform == "linux"
+        self._grain = 1  # ns; how exactly the file system keeps a time, as far as is known
         self._serial = 0
         self._lock = threading.Lock()
         try:
             os.makedirs(os.path.join(root, "tmp"), mode=0o700, exist_ok=True)
+            os.makedirs(os.path.join(root, "blobs"), exist_ok=True)
         except OSError as error:
             raise StoreError(
                 f"The cache directory {root} cannot be made: {error.strerror}.", hint="Set BENTOMAKE_CACHE_DIR."
@@ -52,27 +61,62 @@ class ContentStore:
 
     def path(self, digest: Digest, mode: int = 0o644) -> str:
         """Where a blob lies; one that is to be executable is a file of its own, since a link shares its mode."""
-        name = digest.sha256
-        return f"{self.root}/blobs/{name[:2]}/{name[2:]}" + (".x" if mode == EXECUTABLE else "")
+        return f"{self.root}/blobs/{self.name(digest, mode)}"
+
+    def name(self, digest: Digest, mode: int = 0o644) -> str:
+        """The same, below `blobs/`."""
+        name = digest[0]
+        return f"{name[:2]}/{name[2:]}" if mode != EXECUTABLE else f"{name[:2]}/{name[2:]}.x"
 
     def has(self, digest: Digest, mode: int = 0o644) -> bool:
         """Whether the blob is there and sound."""
-        path = self.path(digest, mode)
-        if path in self._known:
-            return True
+        return (digest, mode) in self.known or not self.lacking([Entry(digest, mode)])
+
+    def complete(self, tree: Tree) -> bool:
+        """Whether every blob of a tree is there."""
+        return not self.lacking(tree.values())
+
+    def lacking(self, entries: Iterable[Entry]) -> list[Entry]:
+        """Those whose blob is not there, or not sound."""
+        entries = [entry for entry in entries if entry not in self.known]
         try:
-            st = os.stat(path)
+            blobs = os.open(f"{self.root}/blobs", os.O_RDONLY)  # names below it are short ways for the kernel
         except OSError:
-            return False
-        if st.st_size != digest.size or (st.st_mtime_ns != HASHED and not self._sound(path, digest)):
-            self.notes.append(f"blob {digest.sha256[:12]} is damaged; it counts as missing")
-            with contextlib.suppress(OSError):
-                os.unlink(path)
-            return False
-        self._known.add(path)
-        return True
+            return entries
+        lacking, known, look = [], self.known, os.stat
+        try:
+            for entry in entries:
+                # `name` and `hashed_at`, spelled out where they are called ten thousand times
+                (sha256, size), mode = entry
+                name = f"{sha256[:2]}/{sha256[2:]}"
+                try:
+                    st = look(name if mode != EXECUTABLE else f"{name}.x", dir_fd=blobs)
+                except OSError:
+                    lacking.append(entry)
+                    continue
+                time = _YEAR_2000 + int(sha256[:8], 16) % _SECOND
+                time -= time % self._grain
+                if (st.st_size == size and st.st_mtime_ns == time) or self._is_sound(entry, st):
+                    known.add(entry)
+                else:
+                    lacking.append(entry)
+        finally:
+            os.close(blobs)
+        return lacking
+
+    def _is_sound(self, entry: Entry, st: os.stat_result) -> bool:
+        """Whether a blob that cannot be believed is what its name says; one that is not is removed."""
+        path = self.path(*entry)
+        if st.st_size == entry.digest.size and self._sound(path, entry.digest):
+            return True
+        self.notes.append(f"blob {entry.digest.sha256[:12]} is damaged; it counts as missing")
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+        return False
 
     def _sound(self, path: str, digest: Digest) -> bool:
+        """Hash a blob; a sound one is given its time again."""
+        wanted = hashed_at(digest)
         try:
             with open(path, "rb") as file:
                 sha256 = hashlib.sha256()
@@ -80,9 +124,12 @@ class ContentStore:
                     sha256.update(chunk)
             if sha256.hexdigest() != digest.sha256:
                 return False
-            os.utime(path, ns=(HASHED, HASHED))
+            os.utime(path, ns=(wanted, wanted))
+            kept = os.stat(path).st_mtime_ns
         except OSError:
             return False
+        grains = [grain for grain in _GRAINS if wanted - wanted % grain == kept]
+        self._grain = max(self._grain, min(grains, default=1))
         return True
 
     def _temporary(self) -> str:
@@ -90,16 +137,17 @@ class ContentStore:
             self._serial += 1
             return os.path.join(self.root, "tmp", f"{os.getpid()}-{threading.get_ident()}-{self._serial}")
 
-    def _arrive(self, fd: int, temporary: str, path: str, size: int) -> None:
-        os.fchmod(fd, 0o555 if path.endswith(".x") else 0o444)
-        os.utime(fd, ns=(HASHED, HASHED))
+    def _arrive(self, fd: int, temporary: str, digest: Digest, mode: int) -> None:
+        os.fchmod(fd, 0o555 if mode == EXECUTABLE else 0o444)
+        time, path = hashed_at(digest), self.path(digest, mode)
+        os.utime(fd, ns=(time, time))
         try:
             os.rename(temporary, path)
         except FileNotFoundError:
             os.makedirs(os.path.dirname(path), exist_ok=True)
             os.rename(temporary, path)
-        self.added += size
-        self._known.add(path)
+        self.added += digest.size
+        self.known.add((digest, mode))
 
     def put_bytes(self, data: bytes, mode: int = 0o644) -> Digest:
         digest = of_bytes(data)
@@ -115,7 +163,7 @@ class ContentStore:
                 view = memoryview(data)
                 while view:
                     view = view[os.write(fd, view) :]
-                self._arrive(fd, temporary, self.path(digest, mode), digest.size)
+                self._arrive(fd, temporary, digest, mode)
             finally:
                 os.close(fd)
         except OSError as error:
@@ -123,7 +171,12 @@ class ContentStore:
 
     def put_file(self, source: str, digest: Digest, mode: int = 0o644) -> None:
         """Bring in a file whose digest is known; Changed if the bytes are no longer those."""
-        if self.has(digest, mode):
+        if not self.has(digest, mode):
+            self.bring(source, digest, mode)
+
+    def bring(self, source: str, digest: Digest, mode: int) -> None:
+        """The same, of a blob that was found lacking."""
+        if (digest, mode) in self.known:
             return
         if digest.size <= 8 * _CHUNK:
             with open(source, "rb", buffering=0) as file:
@@ -136,7 +189,7 @@ class ContentStore:
         try:
             sha256, size = hashlib.sha256(), 0
             with open(source, "rb") as file, open(temporary, "wb") as out:
-                cloned = self._clone(file.fileno(), out.fileno())
+                cloned = reflink.clone(file.fileno(), out.fileno())
                 while chunk := file.read(_CHUNK):
                     sha256.update(chunk)
                     size += len(chunk)
@@ -145,7 +198,7 @@ class ContentStore:
                 if Digest(sha256.hexdigest(), size) != digest:
                     raise Changed(source)
                 out.flush()
-                self._arrive(out.fileno(), temporary, self.path(digest, mode), size)
+                self._arrive(out.fileno(), temporary, digest, mode)
         finally:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(temporary)
@@ -162,9 +215,13 @@ class ContentStore:
         raise Missing(digest.sha256)
 
     def put_tree(self, tree: Tree) -> Digest:
-        digest = self.put_bytes(dump(tree))
-        self._keep(digest, tree)
-        return digest
+        return self.put_dumped(dumped(tree))
+
+    def put_dumped(self, dumped: Dumped) -> Digest:
+        if not self.has(dumped.digest):
+            self._write(dumped.text, dumped.digest, FILE)
+        self._keep(dumped.digest, dumped.tree)
+        return dumped.digest
 
     def tree(self, digest: Digest) -> Tree:
         """A tree that was put; Missing if it, or its form, is damaged."""
@@ -189,65 +246,6 @@ class ContentStore:
             return differing(self.read(old), self.read(new))
         except ValueError as error:
             raise Missing(str(error)) from error
-
-    def complete(self, tree: Tree) -> bool:
-        """Whether every blob of a tree is there."""
-        return all(self.has(entry.digest, entry.mode) for entry in tree.values())
-
-    def place(self, entry: Entry, destination: str, *, own: bool = False) -> None:
-        """Make a file of a blob: reflink, else hard link of the read-only blob, else copy.
-
-        `own`: the file will be written to by others, so it is never a link. Missing if the blob is not sound.
-        """
-        if entry.mode == LINK:
-            os.symlink(os.fsdecode(self.read(entry.digest)), destination)
-            return
-        blob = self.path(entry.digest, entry.mode)
-        if blob not in self._known and not self.has(entry.digest, entry.mode):
-            other = 0o644 if entry.mode == EXECUTABLE else EXECUTABLE
-            if not self.has(entry.digest, other):
-                raise Missing(entry.digest.sha256)
-            self.put_file(self.path(entry.digest, other), entry.digest, entry.mode)
-        if not own and entry.digest.size and not self._reflink:
-            try:
-                os.link(blob, destination)
-                return
-            except OSError as error:
-                if error.errno not in _NO_LINK:
-                    raise
-                self.notes.append(f"{destination} is a copy: no hard link ({os.strerror(error.errno or 0)})")
-        self._copy(blob, destination, entry.mode)
-
-    def _copy(self, blob: str, destination: str, mode: int) -> None:
-        with open(blob, "rb") as file, open(destination, "wb") as out:
-            if not self._clone(file.fileno(), out.fileno()):
-                while chunk := file.read(_CHUNK):
-                    out.write(chunk)
-            os.fchmod(out.fileno(), mode)
-
-    def _clone(self, source: int, destination: int) -> bool:
-        """Share the extents (Linux FICLONE); False where the file system cannot."""
-        if not self._reflink:
-            return False
-        import fcntl
-
-        try:
-            fcntl.ioctl(destination, 0x40049409, source)  # FICLONE of linux/fs.h
-        except OSError:
-            self._reflink = False
-            return False
-        return True
-
-    def probe_links(self, directory: str) -> None:
-        """Find out whether reflinks work from here to a directory, so that `place` asks the question once."""
-        self._reflink = sys.platform == "linux"
-        digest = self.put_bytes(b"bentomake")
-        name = os.path.join(directory, f".bentomake-{os.getpid()}-{threading.get_ident()}")
-        try:
-            self._copy(self.path(digest), name, 0o644)
-        finally:
-            with contextlib.suppress(OSError):
-                os.unlink(name)
 
     def blobs(self) -> Iterator[tuple[str, Digest, os.stat_result]]:
         """Every blob: path, the digest that its name promises with today's size, and its stat."""

@@ -12,14 +12,16 @@ from .fact import ABSENT
 from .manifest import Reason
 
 SHA256 = 64  # characters of one
+_Known = dict[str, list[dict[str, Any]]]  # the reasons by action: several actions may have one behind them
 
 
 def explain(outcomes: Mapping[str, Outcome], store: ContentStore) -> list[dict[str, Any]]:
     """One record an action: its state, its reasons, each with the reasons of the input behind it."""
-    return [_record(outcome, outcomes, store) for outcome in outcomes.values()]
+    known: _Known = {}
+    return [_record(outcome, outcomes, store, known) for outcome in outcomes.values()]
 
 
-def _record(outcome: Outcome, outcomes: Mapping[str, Outcome], store: ContentStore) -> dict[str, Any]:
+def _record(outcome: Outcome, outcomes: Mapping[str, Outcome], store: ContentStore, known: _Known) -> dict[str, Any]:
     record: dict[str, Any] = {
         "action": outcome.action.id,
         "rule": outcome.action.rule.name,
@@ -27,7 +29,7 @@ def _record(outcome: Outcome, outcomes: Mapping[str, Outcome], store: ContentSto
         "first": outcome.first,
         "why": outcome.why,
         "seconds": round(outcome.seconds, 4),
-        "reasons": _reasons(outcome, outcomes, store),
+        "reasons": _reasons(outcome, outcomes, store, known),
         "warnings": outcome.warnings,
     }
     if outcome.trace is not None:
@@ -43,8 +45,12 @@ def _record(outcome: Outcome, outcomes: Mapping[str, Outcome], store: ContentSto
     return record
 
 
-def _reasons(outcome: Outcome, outcomes: Mapping[str, Outcome], store: ContentStore) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
+def _reasons(
+    outcome: Outcome, outcomes: Mapping[str, Outcome], store: ContentStore, known: _Known
+) -> list[dict[str, Any]]:
+    if outcome.action.id in known:
+        return known[outcome.action.id]
+    found = known[outcome.action.id] = []
     upstream = dict(zip(outcome.action.rule.inputs, outcome.action.needs, strict=True))
     read = {reason.name for reason in outcome.reasons if reason.kind == "file"}
     for reason in outcome.reasons:
@@ -58,7 +64,7 @@ def _reasons(outcome: Outcome, outcomes: Mapping[str, Outcome], store: ContentSt
             behind = outcomes.get(upstream[reason.name])
             if behind is not None:
                 # An input that had changed in an earlier, failed run has no reasons of its own now.
-                record["because"] = _reasons(behind, outcomes, store) or list(_files(reason, store))
+                record["because"] = _reasons(behind, outcomes, store, known) or list(_files(reason, store))
                 record["action"] = behind.action.id
         if reason.kind == "file":  # the whole digests: the content store may still have what they name
             record |= {"old": _whole(reason.old_digest, reason.old), "new": _whole(reason.new_digest, reason.new)}

@@ -54,7 +54,7 @@ def _record_path(cache: str, key: bytes, argv: Sequence[str], env: Mapping[str, 
     return f"{cache}/state/fresh/{mac(key, chr(0).join(asked))}"
 
 
-def _stamp(st: os.stat_result) -> int:
+def stamp_of(st: os.stat_result) -> int:
     return hash((st.st_size, st.st_mtime_ns, st.st_ctime_ns, st.st_ino, st.st_mode))
 
 
@@ -92,6 +92,7 @@ class Watch:
 
     def __init__(self) -> None:
         self._stamps: dict[str, int] = {}
+        self._first: list[str] = []
         self._absent: set[str] = set()
         self._variables: dict[str, str | None] = {}
         self._unsettled: str | None = None
@@ -110,15 +111,22 @@ class Watch:
         newest = max(st.st_mtime_ns, st.st_ctime_ns)
         if newest + (2_000_000_000 if newest % 1_000_000_000 == 0 else int(SETTLE * 1e9)) >= now:
             self._unsettled = path
-        self._stamps[path] = _stamp(st)
+        self._stamps[path] = stamp_of(st)
 
-    def many(self, paths: Sequence[str], stats: Sequence[os.stat_result], asked_at: int) -> None:
-        """The same for many paths whose stats were taken after `asked_at` (ns)."""
-        limit = asked_at - int(SETTLE * 1e9)
-        for path, st in zip(paths, stats, strict=True):
-            self._stamps[path] = _stamp(st)
-            if st.st_ctime_ns >= limit or st.st_mtime_ns >= limit:
-                self._unsettled = path
+    def many(self, paths: Sequence[str], stats: Sequence[os.stat_result], asked_at: int) -> list[int]:
+        """The same for many paths whose stats were taken after `asked_at` (ns); gives their stamps."""
+        limit, stamps = asked_at - int(SETTLE * 1e9), []
+        for st in stats:
+            mtime, ctime = st.st_mtime_ns, st.st_ctime_ns
+            stamps.append(hash((st.st_size, mtime, ctime, st.st_ino, st.st_mode)))
+            if ctime >= limit or mtime >= limit:
+                self._unsettled = paths[len(stamps) - 1]
+        self._stamps.update(zip(paths, stamps, strict=True))
+        return stamps
+
+    def first(self, path: str) -> None:
+        """What was edited just now will be edited again: the next answer looks at it before all else."""
+        self._first.append(path)
 
     def variable(self, name: str, value: str | None) -> None:
         self._variables[name] = value
@@ -142,7 +150,8 @@ class Watch:
                 wait = max(st.st_mtime_ns, st.st_ctime_ns) / 1e9 + SETTLE - time.time()
                 if 0 < wait <= SETTLE:
                     time.sleep(wait)
-                self._stamps[path] = _stamp(os.stat(path))
+                self._stamps[path] = stamp_of(os.stat(path))
+            stamps = {path: self._stamps[path] for path in self._first if path in self._stamps} | self._stamps
             key = read_key(cache)
             variables = "\n".join(f"{n}={'' if v is None else mac(key, v)}" for n, v in sorted(self._variables.items()))
             parts = [
@@ -151,8 +160,8 @@ class Watch:
                 stderr.encode("utf-8", "surrogateescape"),
                 variables.encode(),
                 os.fsencode("\0".join(sorted(self._absent))),
-                os.fsencode("\0".join(self._stamps)),
-                array("q", self._stamps.values()).tobytes(),
+                os.fsencode("\0".join(stamps)),
+                array("q", stamps.values()).tobytes(),
             ]
             target = _record_path(cache, key, argv, env, cwd)
             os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 
 from ..errors import RuleError, UsageError
@@ -36,6 +35,8 @@ def find_rule(name: str, book: Mapping[str, Rule]) -> str:
     """The rule of that name, or UsageError with a suggestion."""
     if name in book:
         return name
+    import difflib
+
     near = difflib.get_close_matches(name, book, 1)
     raise UsageError(
         f"There is no rule {name}.",

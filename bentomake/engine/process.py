@@ -8,8 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import IO
+from typing import IO, NamedTuple
 
 from ..errors import UsageError
 
@@ -17,8 +16,7 @@ _running: set[subprocess.Popen[str]] = set()
 _lock = threading.Lock()
 
 
-@dataclass(frozen=True)
-class Completed:
+class Completed(NamedTuple):
     """A process that ended: its exit code (negative: a signal), what it printed, how long it took."""
 
     argv: tuple[str, ...]

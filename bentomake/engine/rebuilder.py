@@ -41,7 +41,7 @@ class Rebuilder:
         self._code = code
         self._forced = forced  # ids of actions that run whatever is known
 
-    def static(self, action: Action, inputs: Mapping[str, Digest]) -> Manifest:
+    def static(self, action: Action, inputs: Mapping[str, object]) -> Manifest:
         """What is known before it runs: rule, code, tools, params, oracles, sources, inputs."""
         rule, binding = action.rule, action.binding
         declared = of_value({name: getattr(rule, name) for name in KEYED})
@@ -57,9 +57,7 @@ class Rebuilder:
         for name in rule.oracles:
             answer = binding.oracle(name)
             lines.append(Line("oracle", name, of_value(answer), _shown(answer)))
-        for name in rule.sources:
-            digest = binding.source(name)[1]
-            lines.append(Line("source", name, str(digest)))
+        lines.extend(Line("source", name, str(binding.source(name).digest)) for name in rule.sources)
         lines.extend(Line("input", name, str(inputs[name])) for name in rule.inputs)
         return Manifest(lines)
 
@@ -133,7 +131,7 @@ class Rebuilder:
         try:
             own = self._as_before(action, previous, OWN) if previous is not None else []
             for name in action.rule.sources:  # so that an explanation can say which file changed
-                self.store.put_tree(action.binding.source(name)[0])
+                self.store.put_dumped(action.binding.source(name))
             produced = action.rule.recipe(context)
             tree = {p: made if isinstance(made, Entry) else self._entry(made) for p, made in produced.items()}
             check_outputs(action.rule, tree)
@@ -211,15 +209,15 @@ class DryRebuilder(Rebuilder):
     def bring(self, action: Action, inputs: Mapping[str, Digest], progress: Progress) -> Outcome:
         previous = self.previous(action)
         first = previous is None
-        if any(name not in inputs for name in action.rule.inputs):
-            return Outcome(action, MAY_RUN, first=first)
         try:
+            if any(name not in inputs for name in action.rule.inputs):
+                return self._uncertain(action, inputs, previous)
             static = self.static(action, inputs)
             if action.id in self._forced:
                 return Outcome(action, RUNS, static, first=first, why="forced")
             trace = self.find(action, static)
             for name in action.rule.sources if trace is None else ():  # so that the explanation can say which file
-                self.store.put_tree(action.binding.source(name)[0])
+                self.store.put_dumped(action.binding.source(name))
         except BentomakeError as error:
             return Outcome(action, FAILED, error=error)
         if trace is not None:
@@ -229,6 +227,16 @@ class DryRebuilder(Rebuilder):
         outcome = Outcome(action, RUNS, static, first=first)
         if previous is not None:
             outcome.reasons = diff(previous, static.extended(self._as_before(action, previous)))
+        return outcome
+
+    def _uncertain(self, action: Action, inputs: Mapping[str, Digest], previous: Manifest | None) -> Outcome:
+        """One whose inputs may change: its reasons are those that hold if they do not."""
+        outcome = Outcome(action, MAY_RUN, first=previous is None)
+        if previous is not None:
+            before = {line.name: line.digest for line in previous.lines if line.kind == "input"}
+            if all(name in inputs or name in before for name in action.rule.inputs):
+                assumed = self.static(action, {**before, **inputs})
+                outcome.reasons = diff(previous, assumed.extended(self._as_before(action, previous)))
         return outcome
 
 

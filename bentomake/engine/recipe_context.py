@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from ..errors import RuleError
@@ -53,7 +52,7 @@ class UserFiles:
     def __init__(self, binding: Binding, name: str):
         self._binding = binding
         self._name = name
-        self.tree: Tree = binding.source(name)[0]
+        self.tree: Tree = binding.source(name).tree
 
     def read(self, path: str) -> bytes:
         where = self._binding.fetch(self._name, path)
@@ -151,7 +150,7 @@ class RecipeContext:
         on_line = tell if live else None
         done = process.run(argv, env=env, cwd=cwd or self.workdir, timeout=timeout, stdin=stdin, on_line=on_line)
         if hide is not None:
-            done = replace(done, stdout=hide(done.stdout), stderr=hide(done.stderr))
+            done = done._replace(stdout=hide(done.stdout), stderr=hide(done.stderr))
         self.log_lines.extend(text.rstrip("\n") for text in (done.stdout, done.stderr) if text.strip())
         return done
 
@@ -170,9 +169,12 @@ class RecipeContext:
     def keep_part(self, name: Any, tree: Tree) -> None:
         self._cache.keep_part(of_value(name), tree)
 
+    def lacking(self, files: Tree) -> list[str]:
+        lacking = set(self._store.lacking(files.values()))
+        return [path for path, entry in files.items() if entry in lacking] if lacking else []
+
     def keep_file(self, path: str, entry: Entry) -> None:
-        """Bring in a user's file whose digest the declared sources already gave."""
-        self._store.put_file(path, entry.digest, entry.mode)
+        self._store.bring(path, entry.digest, entry.mode)
 
     def keep_bytes(self, data: bytes, mode: int = FILE) -> Entry:
         return Entry(self._store.put_bytes(data, mode), mode)

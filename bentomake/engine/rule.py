@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..errors import RuleError
 from .tree import Entry, Tree
@@ -18,8 +17,7 @@ Produced = bytes | str | Entry
 Recipe = Callable[["Context"], Mapping[str, Produced]]
 
 
-@dataclass(frozen=True)
-class Tool:
+class Tool(NamedTuple):
     """A program that a recipe may start: `argv` is its command's head, `version` what its manifest entry says."""
 
     name: str
@@ -90,8 +88,11 @@ class Context(Protocol):
     def put_file(self, path: str, mode: int = 0o644) -> Entry:
         """Bring a file that the recipe made into the content store."""
 
+    def lacking(self, files: Tree) -> list[str]:
+        """The paths whose bytes the content store does not have."""
+
     def keep_file(self, path: str, entry: Entry) -> None:
-        """Bring in a user's file whose digest the declared sources gave; Changed if it is not that any more."""
+        """Bring in a user's file that is lacking; Changed if it is not any more what the declared sources said."""
 
     def keep_bytes(self, data: bytes, mode: int = 0o644) -> Entry:
         """Bring in bytes under a mode."""
@@ -113,8 +114,7 @@ class Context(Protocol):
         """Do not remember this run: what it saw was not stable."""
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """One declaration. Every field is in the manifest, or in `EXCUSED` with the reason why not."""
 
     name: str
@@ -136,7 +136,7 @@ EXCUSED = {
     "file": "an absolute path; the file's bytes have a manifest entry",
     "doc": "prose for the reader; it is part of the rule's file anyway",
 }
-assert {f.name for f in fields(Rule)} == {*KEYED, *EXCUSED}
+assert {*Rule._fields} == {*KEYED, *EXCUSED}
 
 
 def _names(value: str | Iterable[str]) -> tuple[str, ...]:

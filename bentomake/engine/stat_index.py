@@ -8,7 +8,6 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from typing import NamedTuple
 
 from .digest import Digest
 
@@ -16,7 +15,7 @@ Signature = tuple[int, int, int, int, int]  # size, mtime, ctime (ns), inode, mo
 _CHUNK = 1 << 20
 _BIG = 1 << 20  # from here on a touched file is compared by xxh3 before sha256 is asked
 _TICK = 20_000_000  # ns; kernels stamp files with a clock that ticks every 1 to 10 ms
-_VERSION = 2
+_VERSION = 3
 _COARSE = 2_000_000_000  # ns; file systems that keep whole seconds (HFS+, FAT keeps two)
 
 
@@ -33,46 +32,51 @@ def settled(sig: Signature, asked_at: int) -> bool:
     return newest + (_COARSE if newest % 1_000_000_000 == 0 else _TICK) < asked_at
 
 
-class _Known(NamedTuple):
-    """What is kept of a file; the stamp is the hash of its signature: numbers, so it is the same in every process."""
-
-    stamp: int
-    size: int
-    sha256: str
-    xxh3: str  # of big files only
-
-
 class StatIndex:
-    """Digests of files by path; saved as JSON; a damaged file is an empty index."""
+    """Digests of files by path; saved as a line of JSON, and one for each later change."""
 
     def __init__(self, file: str, progress: Callable[[str, int, int], None] | None = None):
         self.file = file
         self.hashed = 0  # files that were read in this process
         self.hashed_bytes = 0
         self._progress = progress
-        self._changed = False
-        self._entries: dict[str, _Known] = {}
+        self._changed: set[str] = set()
+        self._room = 0  # how many lines may be appended before the file is written anew
+        # path → stamp, digest, xxh3 (of big files only); the stamp is numbers, so it is the same in every process
+        self._entries: dict[str, tuple[int, Digest, str]] = {}
         try:
-            with open(file, encoding="utf-8", errors="surrogateescape") as stream:
-                data = json.load(stream)
+            with open(file, "rb") as stream:
+                first, *rest = stream.read().split(b"\n")
+            data = json.loads(first)
             if data["version"] == _VERSION:
-                self._entries = {path: _Known(*known) for path, known in data["files"].items()}
+                digests = map(Digest, data["sha256"], data["sizes"])
+                known = zip(data["stamps"], digests, data["xxh3"], strict=True)
+                self._entries = dict(zip(data["paths"], known, strict=True))
+                for path, stamp, sha256, size, xxh3 in map(json.loads, rest):
+                    self._entries[path] = (stamp, Digest(sha256, size), xxh3)
+                self._room = len(self._entries) // 20 - len(rest)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             pass
+
+    def known(self, path: str, stamp: int) -> Digest | None:
+        """The digest of a file that has this stamp, if it is known."""
+        entry = self._entries.get(path)
+        return entry[1] if entry is not None and entry[0] == stamp else None
 
     def digest(self, path: str, st: os.stat_result | None = None) -> Digest:
         """The file's digest; OSError if it cannot be read."""
         sig = signature(os.stat(path) if st is None else st)
-        entry = self._entries.get(path)
-        if entry is not None and entry.stamp == hash(sig):
-            return Digest(entry.sha256, sig[0])
+        found = self.known(path, hash(sig))
+        if found is not None:
+            return found
         asked_at, fast = time.time_ns(), ""
         if sig[0] >= _BIG:
-            if entry is not None and entry.xxh3 and entry.size == sig[0]:
+            _, digest, before = self._entries.get(path, (0, None, ""))
+            if digest is not None and before and digest.size == sig[0]:
                 fast = self._xxh3(path)
-                if fast == entry.xxh3:
-                    self._keep(path, sig, asked_at, entry.sha256, fast)
-                    return Digest(entry.sha256, sig[0])
+                if fast == before:
+                    self._keep(path, sig, asked_at, digest, fast)
+                    return digest
             sha256, fast = self._both(path, sig[0])
         else:
             with open(path, "rb", buffering=0) as file:
@@ -83,13 +87,14 @@ class StatIndex:
         if signature(after) != sig:
             sig = signature(after)
             asked_at = 0  # it moved while it was read: do not remember
-        self._keep(path, sig, asked_at, sha256, fast)
-        return Digest(sha256, sig[0])
+        digest = Digest(sha256, sig[0])
+        self._keep(path, sig, asked_at, digest, fast)
+        return digest
 
-    def _keep(self, path: str, sig: Signature, asked_at: int, sha256: str, fast: str) -> None:
-        self._changed = True
+    def _keep(self, path: str, sig: Signature, asked_at: int, digest: Digest, fast: str) -> None:
         if settled(sig, asked_at):
-            self._entries[path] = _Known(hash(sig), sig[0], sha256, fast)
+            self._entries[path] = (hash(sig), digest, fast)
+            self._changed.add(path)
         else:
             self._entries.pop(path, None)
 
@@ -117,20 +122,25 @@ class StatIndex:
                     self._progress(path, done, size)
         return sha256.hexdigest(), str(fast.hexdigest())
 
-    def keep_only(self, paths: set[str]) -> None:
-        """Forget files that are gone."""
-        gone = self._entries.keys() - paths
-        for path in gone:
-            del self._entries[path]
-        self._changed = self._changed or bool(gone)
-
     def save(self) -> None:
+        """Append what is new, or, where that is much, write the file anew."""
         if not self._changed:
             return
-        write_atomically(
-            self.file, json.dumps({"version": _VERSION, "files": self._entries}).encode("utf-8", "surrogateescape")
-        )
-        self._changed = False
+        if len(self._changed) <= self._room:
+            lines = [json.dumps([p, *self._row(p)]) for p in self._changed if p in self._entries]
+            with open(self.file, "ab", buffering=0) as file:  # in one piece; a line that is cut off ends the reading
+                file.write("".join(f"\n{line}" for line in lines).encode())
+        else:
+            rows = [self._row(path) for path in self._entries]
+            stamps, sha256, sizes, xxh3 = zip(*rows, strict=True) if rows else [()] * 4
+            columns = {"paths": list(self._entries), "stamps": stamps, "sha256": sha256, "sizes": sizes, "xxh3": xxh3}
+            text = json.dumps({"version": _VERSION, **columns})  # by column: that is read and written much faster
+            write_atomically(self.file, text.encode())
+        self._changed = set()
+
+    def _row(self, path: str) -> tuple[int, str, int, str]:
+        stamp, (sha256, size), xxh3 = self._entries[path]
+        return stamp, sha256, size, xxh3
 
 
 def write_atomically(path: str, data: bytes) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from .digest import Digest
+from .digest import Digest, of_bytes
 
 FILE = 0o644
 EXECUTABLE = 0o755
@@ -26,6 +26,19 @@ _NAMES = {mode: f"{mode:o}" for mode in (FILE, EXECUTABLE, LINK)}
 _MODES = {name: mode for mode, name in _NAMES.items()}
 _RECORD = re.compile(r"(?<![^\0])([0-7]+) ([0-9a-f]{64})-([0-9]+) ([^\0]+)\0")
 _SUSPECT = re.compile(r"[ /]\.{0,2}[/\0]")  # what a path that is absolute or climbs has in it, and few others have
+
+
+class Dumped(NamedTuple):
+    """A tree with its text form and the digest of that."""
+
+    tree: Tree
+    text: bytes
+    digest: Digest
+
+
+def dumped(tree: Tree) -> Dumped:
+    text = dump(tree)
+    return Dumped(tree, text, of_bytes(text))
 
 
 def dump(tree: Tree) -> bytes:

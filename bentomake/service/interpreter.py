@@ -7,8 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import UsageError
 
@@ -51,8 +50,7 @@ print(json.dumps({
 """
 
 
-@dataclass(frozen=True)
-class Interpreter:
+class Interpreter(NamedTuple):
     """A Python and what it would import from; `path` is not resolved through links, a venv stays a venv."""
 
     path: str
@@ -72,7 +70,7 @@ class Interpreter:
         return ".".join(self.version.split(".")[:2])
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return self._asdict()
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Interpreter:

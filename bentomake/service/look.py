@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..engine import process
 from ..errors import BentomakeError, StepError, UsageError
@@ -17,8 +15,7 @@ from .interpreter import Interpreter
 PROBE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "probe.py")
 
 
-@dataclass(frozen=True)
-class Looked:
+class Looked(NamedTuple):
     """What the probe found (`result`, the JSON that probe.py describes), what the import printed, how long it took."""
 
     result: dict[str, Any]
@@ -128,6 +125,8 @@ Told = tuple[type[BentomakeError], str, str | None]
 
 
 def _nearest(wanted: str, names: Sequence[str]) -> str | None:
+    import difflib
+
     close = difflib.get_close_matches(wanted, names, n=1)
     if close:
         return close[0]

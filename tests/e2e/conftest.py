@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from containers import ENGINES, Shop
+from containers import ENGINES
+from shop import Shop
 
 
 @pytest.fixture(scope="session")

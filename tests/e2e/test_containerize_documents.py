@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from containers import ENGINES, QUICK, Shop
+from containers import ENGINES
+from shop import QUICK, Shop
 
 pytestmark = [
     pytest.mark.real,

@@ -8,8 +8,9 @@ import signal
 from pathlib import Path
 
 import pytest
-from containers import ENGINES, QUICK, Shop
+from containers import ENGINES
 from harness import end, start, wait_for
+from shop import QUICK, Shop
 
 pytestmark = [
     pytest.mark.real,

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from containers import ENGINES, QUICK, Shop
+from containers import ENGINES
+from shop import QUICK, Shop
 
 from bentomake import container
 from bentomake.errors import StepError, UsageError

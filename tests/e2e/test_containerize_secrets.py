@@ -6,7 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from containers import ENGINES, QUICK, Made, Shop
+from containers import ENGINES
+from shop import QUICK, Made, Shop
 
 pytestmark = [
     pytest.mark.real,
@@ -75,7 +76,11 @@ def test_a_secret_file_is_mounted_where_the_documents_say(shop: Shop, tmp_path: 
         assert value not in first.run.stdout + first.said + changed.run.stdout + changed.said
         assert holding(shop.world.cache, value) == []
         assert holding(shop.world.home, value) == []
-    assert not in_image(shop, tag, VALUE)
+    assert not in_image(shop, tag, VALUE.replace("EXAMPLEKEY", "ANOTHERKEY"))
+    # Where it is, it is found.
+    assert holding(tmp_path, VALUE) == [tmp_path / "elsewhere"]
+    assert holding(shop.world.cache, "sha256sum < /root/.aws/credentials") != []
+    assert in_image(shop, tag, shop.engine.read(tag, "/home/bentoml/bento/digest").split()[0])
 
 
 def test_a_secret_that_is_a_variable(shop: Shop) -> None:

@@ -16,7 +16,8 @@ import pytest
 from harness import SCRIPT, Project, World, hand_over, world_of_a_user
 from surroundings import Index, check_store, content_digest, save_model
 
-from bentomake.engine.content_store import HASHED
+from bentomake.engine.content_store import hashed_at
+from bentomake.engine.digest import of_bytes
 
 SERVICE = """\
 import bentoml
@@ -149,7 +150,9 @@ def test_a_truncated_blob_and_a_flipped_byte_are_found_by_the_build_and_made_goo
         blob = built.blob(data)
         rewrite(blob, damaged)
         if len(damaged) < len(data):
-            os.utime(blob, ns=(HASHED, HASHED))  # its time says that it was hashed, its size that it is another
+            os.utime(
+                blob, ns=(hashed_at(of_bytes(data)),) * 2
+            )  # its time says that it was hashed, its size that it is another
         assert built.build("-v", said="is damaged") == (built.tag, built.digest)
         assert built.blob(data)
 
@@ -158,7 +161,7 @@ def test_a_damaged_blob_does_not_reach_a_bento_through_its_link(built):
     """A blob and the Bento's file may be one inode: verify says it, and a new Bento is right."""
     blob = built.blob(b"packed, never looked at\n")
     rewrite(blob, b"PACKED, never looked at\n")
-    os.utime(blob, ns=(HASHED, HASHED))  # forged: only a full hash can find it
+    os.utime(blob, ns=(hashed_at(of_bytes(b"packed, never looked at\n")),) * 2)  # forged: only a full hash can find it
     verify = built.project.run("cache", "verify")
     assert verify.code == 1 and str(blob) in verify.stderr and "1 were damaged" in verify.stdout
     built.forget_the_bento()

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 import os
+import shutil
 import stat
 
 import pytest
 
 from bentomake.engine import content_store
-from bentomake.engine.content_store import HASHED, Changed, ContentStore, Missing
+from bentomake.engine.content_store import Changed, ContentStore, Missing, hashed_at
 from bentomake.engine.digest import of_bytes
-from bentomake.engine.tree import EXECUTABLE, FILE, LINK, Entry
+from bentomake.engine.tree import EXECUTABLE, FILE, Entry
 from bentomake.errors import StoreError
 
 
@@ -23,11 +23,6 @@ def store(tmp_path):
 def anew(store):
     """The store as the next process sees it."""
     return ContentStore(store.root)
-
-
-def no_reflinks(store):
-    store._reflink = False
-    return store
 
 
 def rewrite(path, data):
@@ -65,7 +60,7 @@ def test_a_file_is_brought_in_if_its_bytes_are_those_that_were_promised(store, t
 def test_a_truncated_blob_counts_as_missing_and_is_said(store):
     digest = store.put_bytes(b"hello, world")
     rewrite(store.path(digest), b"hello")
-    os.utime(store.path(digest), ns=(HASHED, HASHED))
+    os.utime(store.path(digest), ns=(hashed_at(digest),) * 2)
     later = anew(store)
     assert not later.has(digest)
     assert "damaged" in later.notes[0]
@@ -83,7 +78,7 @@ def test_a_flipped_byte_under_a_forged_time_is_found_by_verify_only(store):
     digest, sound = store.put_bytes(b"hello"), store.put_bytes(b"sound")
     path = store.path(digest)
     rewrite(path, b"hellp")
-    os.utime(path, ns=(HASHED, HASHED))
+    os.utime(path, ns=(hashed_at(digest),) * 2)
     later = anew(store)
     assert later.has(digest)  # this is the price of not hashing every blob on every build
     assert later.verify() == (1, [path])
@@ -94,7 +89,48 @@ def test_a_touched_blob_is_hashed_once_and_believed_again(store):
     digest = store.put_bytes(b"hello")
     os.utime(store.path(digest))
     assert anew(store).has(digest)
-    assert os.stat(store.path(digest)).st_mtime_ns == HASHED
+    assert os.stat(store.path(digest)).st_mtime_ns == hashed_at(digest)
+
+
+def test_the_time_of_a_blob_tells_contents_of_one_size_apart_and_is_within_one_second(store):
+    """Image engines look at size and time alone when they decide whether a file is another."""
+    times = {os.stat(store.path(store.put_bytes(b"%04d" % number))).st_mtime_ns for number in range(100)}
+    assert len(times) == 100
+    assert {time // 10**9 for time in times} == {946_684_800}
+
+
+def test_the_time_of_another_content_is_not_believed(store):
+    one, other = store.put_bytes(b"hello"), store.put_bytes(b"hullo")
+    os.replace(store.path(other), store.path(one))
+    assert not anew(store).has(one)
+
+
+@pytest.mark.parametrize("grain", [100, 10**7, 10**9])
+def test_a_file_system_with_coarse_times_hashes_a_blob_again_until_it_is_known_to_be_one(store, monkeypatch, grain):
+    exact = os.utime
+
+    def coarse(path, *, ns):
+        exact(path, ns=tuple(time - time % grain for time in ns))
+
+    monkeypatch.setattr(content_store.os, "utime", coarse)
+    digests = [store.put_bytes(b"%d" % number) for number in range(20)]
+    later, read = anew(store), []
+    sound = ContentStore._sound
+    monkeypatch.setattr(ContentStore, "_sound", lambda store, *blob: read.append(blob) or sound(store, *blob))
+    assert all(later.has(digest) for digest in digests)
+    assert len(read) == 1, "the first one told how exactly times are kept"
+    rewrite(store.path(digests[5]), b"X")
+    assert not anew(store).has(digests[5])
+
+
+def test_what_is_lacking_is_what_is_gone_or_damaged(store):
+    entries = [Entry(store.put_bytes(b"%d" % number), FILE) for number in range(4)]
+    os.unlink(store.path(entries[1].digest))
+    rewrite(store.path(entries[2].digest), b"X")
+    assert anew(store).lacking(entries) == entries[1:3]
+    assert anew(store).lacking([Entry(entries[0].digest, EXECUTABLE)]), "another mode is another file"
+    shutil.rmtree(f"{store.root}/blobs")
+    assert anew(store).lacking(entries) == entries
 
 
 def test_a_damaged_blob_is_replaced_when_its_bytes_come_again(store):
@@ -103,60 +139,6 @@ def test_a_damaged_blob_is_replaced_when_its_bytes_come_again(store):
     later = anew(store)
     assert later.put_bytes(b"hello") == digest
     assert later.read(digest) == b"hello"
-
-
-def test_a_packed_file_is_a_hard_link_where_there_are_no_reflinks(store, tmp_path):
-    entry = Entry(store.put_bytes(b"hello"), FILE)
-    no_reflinks(store).place(entry, str(tmp_path / "out"))
-    assert os.stat(tmp_path / "out").st_ino == os.stat(store.path(entry.digest)).st_ino
-
-
-def test_a_file_that_others_will_write_to_and_an_empty_file_are_never_links(store, tmp_path):
-    own, empty = Entry(store.put_bytes(b"hello"), FILE), Entry(store.put_bytes(b""), FILE)
-    no_reflinks(store).place(own, str(tmp_path / "own"), own=True)
-    store.place(empty, str(tmp_path / "empty"))
-    assert os.stat(tmp_path / "own").st_nlink == os.stat(tmp_path / "empty").st_nlink == 1
-    (tmp_path / "own").write_text("written to")
-    assert anew(store).read(own.digest) == b"hello"
-
-
-@pytest.mark.parametrize("number", [errno.EMLINK, errno.EXDEV, errno.EPERM, errno.EACCES])
-def test_where_a_link_cannot_be_made_the_file_is_a_copy_and_it_is_said(store, tmp_path, monkeypatch, number):
-    def refuse(source, target):
-        raise OSError(number, os.strerror(number))
-
-    entry = Entry(store.put_bytes(b"#!/bin/sh\n", EXECUTABLE), EXECUTABLE)
-    monkeypatch.setattr(content_store.os, "link", refuse)
-    no_reflinks(store).place(entry, str(tmp_path / "tool"))
-    assert (tmp_path / "tool").read_bytes() == b"#!/bin/sh\n"
-    assert stat.S_IMODE(os.stat(tmp_path / "tool").st_mode) == 0o755
-    assert os.strerror(number) in store.notes[-1]
-
-
-def test_a_link_that_fails_for_another_reason_is_an_error(store, tmp_path, monkeypatch):
-    entry = Entry(store.put_bytes(b"hello"), FILE)
-    monkeypatch.setattr(content_store.os, "link", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
-    with pytest.raises(OSError):
-        no_reflinks(store).place(entry, str(tmp_path / "out"))
-
-
-def test_one_content_with_two_modes_is_two_files_since_a_link_shares_its_mode(store, tmp_path):
-    digest = store.put_bytes(b"hello")
-    no_reflinks(store).place(Entry(digest, EXECUTABLE), str(tmp_path / "x"))
-    store.place(Entry(digest, FILE), str(tmp_path / "f"))
-    assert os.access(tmp_path / "x", os.X_OK)
-    assert os.stat(tmp_path / "x").st_mode & 0o111 and not os.stat(tmp_path / "f").st_mode & 0o111
-
-
-def test_a_link_of_the_user_stays_a_link(store, tmp_path):
-    store.place(Entry(store.put_bytes(b"../target"), LINK), str(tmp_path / "link"))
-    assert os.readlink(tmp_path / "link") == "../target"
-
-
-def test_placing_what_is_not_there_is_missing(store, tmp_path):
-    for mode in (FILE, EXECUTABLE, LINK):
-        with pytest.raises(Missing):
-            store.place(Entry(of_bytes(b"never"), mode), str(tmp_path / "out"))
 
 
 def test_a_tree_is_complete_when_all_its_blobs_are(store):

@@ -15,8 +15,8 @@ from bentomake.errors import StepError
 @rule(outputs="src/", sources="packed")
 def sources(ctx):
     files = ctx.source("packed")
-    for path, entry in files.tree.items():
-        ctx.keep_file(files.path(path), entry)
+    for path in ctx.lacking(files.tree):
+        ctx.keep_file(files.path(path), files.tree[path])
     return {f"src/{path}": entry for path, entry in files.tree.items()}
 
 @rule(outputs="r", params="packages")

@@ -95,13 +95,31 @@ def test_a_damaged_index_is_an_empty_one(kept, tmp_path, damage):
     assert (digest, again.hashed) == (of_bytes(b"hello"), 1)
 
 
-def test_files_that_are_gone_are_forgotten(kept, tmp_path):
-    old(tmp_path / "a", b"a")
-    old(tmp_path / "b", b"b")
-    index, _ = indexed(kept, tmp_path / "a", tmp_path / "b")
-    index.keep_only({str(tmp_path / "a")})
-    index.save()
-    assert list(StatIndex(kept)._entries) == [str(tmp_path / "a")]
+def test_a_change_among_many_is_appended_and_known_afterwards(kept, tmp_path):
+    files = [tmp_path / f"f{number}" for number in range(60)]
+    for file in files:
+        old(file, file.name.encode())
+    indexed(kept, *files)
+    written = os.stat(kept)
+    for round_ in range(5):
+        old(files[7], b"edited %d" % round_, age=5 - round_)
+        again, digests = indexed(kept, *files)
+        assert (again.hashed, digests[7]) == (1, of_bytes(b"edited %d" % round_))
+    assert os.stat(kept).st_ino != written.st_ino, "after some appended changes it was written anew"
+    assert indexed(kept, *files)[0].hashed == 0
+
+
+def test_a_line_that_was_cut_off_costs_a_hash_and_nothing_else(kept, tmp_path):
+    files = [tmp_path / f"f{number}" for number in range(60)]
+    for file in files:
+        old(file, file.name.encode())
+    indexed(kept, *files)
+    old(files[7], b"edited", age=5)
+    indexed(kept, *files)
+    os.truncate(kept, os.stat(kept).st_size - 5)
+    again, digests = indexed(kept, *files)
+    assert (again.hashed, digests[7]) == (1, of_bytes(b"edited"))
+    assert indexed(kept, *files)[0].hashed == 0
 
 
 def test_a_file_is_replaced_in_one_step(tmp_path):

@@ -13,7 +13,7 @@ from bentomake.engine import graph, tree
 from bentomake.engine.action import Action, Outcome
 from bentomake.engine.code import CodeIdentity
 from bentomake.engine.content_store import ContentStore
-from bentomake.engine.digest import Digest, of_bytes
+from bentomake.engine.digest import of_bytes
 from bentomake.engine.fact import ABSENT, Fact
 from bentomake.engine.progress import Silent
 from bentomake.engine.rebuilder import DryRebuilder, Rebuilder
@@ -21,7 +21,7 @@ from bentomake.engine.rule import Rule, Tool
 from bentomake.engine.scheduler import schedule
 from bentomake.engine.single_flight import SingleFlight
 from bentomake.engine.trace import ActionCache
-from bentomake.engine.tree import Entry, Tree
+from bentomake.engine.tree import Dumped, Entry, dumped
 
 _serial = itertools.count()
 
@@ -67,9 +67,8 @@ class Bindings:
     def host(self, name: str) -> Any:
         raise KeyError(name)
 
-    def source(self, name: str) -> tuple[Tree, Digest]:
-        made = {path: Entry(of_bytes(text.encode()), tree.FILE) for path, text in self.packed.items()}
-        return made, of_bytes(tree.dump(made))
+    def source(self, name: str) -> Dumped:
+        return dumped({path: Entry(of_bytes(text.encode()), tree.FILE) for path, text in self.packed.items()})
 
     def fetch(self, name: str, path: str) -> str:
         target = self.directory / path
@@ -133,9 +132,7 @@ def rules_from(file: Path, text: str, names: Iterable[str]) -> tuple[Rule, ...]:
 
 
 def _in_file(rule: Rule, file: str) -> Rule:
-    from dataclasses import replace
-
-    return replace(rule, file=file)
+    return rule._replace(file=file)
 
 
 def an_action(rule: Rule, binding: Bindings) -> Action:

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +154,7 @@ class FakeContext:
         self.ran.append((list(argv), dict(env or {})))
         done = process.run(argv, env=env, cwd=cwd or self.workdir, timeout=timeout, stdin=stdin)
         if hide is not None:
-            done = replace(done, stdout=hide(done.stdout), stderr=hide(done.stderr))
+            done = done._replace(stdout=hide(done.stdout), stderr=hide(done.stderr))
         self.logged += [text for text in (done.stdout, done.stderr) if text]
         return done
 
