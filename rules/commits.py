@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from bentomake.bento import git_source, image, pins, secret_values
+from bentomake.bento import image, pins, secret_values
 from bentomake.bento.package_source import variables
 from bentomake.engine.rule import Context, Produced, rule
+
+if TYPE_CHECKING:
+    from bentomake.bento.git_source import GitSource
 
 
 @rule(
@@ -21,6 +25,8 @@ def commits(ctx: Context) -> Mapping[str, Produced]:
 
     A branch stays where it was first found until --upgrade. What is neither locked nor packed is left open.
     """
+    from bentomake.bento import git_source  # only when it runs: every build imports the rulebook
+
     ctx = image.beside(ctx, "requirements")
     locked = ctx.param("python.lock_packages") is not False
     # "runner" has no file of its own for what is not locked: the image then clones, as with bentoml 1.1.
@@ -41,7 +47,9 @@ def _requirements(ctx: Context) -> list[str]:
     return sorted({line.spec for line in given.lines})
 
 
-def _commit(ctx: Context, source: git_source.GitSource) -> str:
+def _commit(ctx: Context, source: GitSource) -> str:
+    from bentomake.bento import git_source
+
     if source.exact:
         return source.ref
     name = f"{pins.canonical(source.name) if source.name else '-'} {source.url}@{source.ref}"

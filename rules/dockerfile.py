@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from bentomake.bento import artifacts, conda, distros, image, image_commands, pip_words, run_script
+from bentomake.bento import conda, distros, image, image_commands, pip_words, run_script
 from bentomake.bento.info import spec_1
 from bentomake.bento.package_source import Options, secret_variables, variables
 from bentomake.bento.variables import docker_env, refers_to_another
@@ -114,6 +114,8 @@ def dockerfile(ctx: Context) -> Mapping[str, Produced]:
 
 def _facts(ctx: Context, environment: conda.Environment | None, script: bytes | None, template: Any) -> dict[str, Any]:
     """All that the templates are filled with, in JSON types."""
+    from bentomake.bento import artifacts
+
     generation = ctx.oracle("generation")
     base_image = _one_word(ctx, "docker.base_image")
     distro = ctx.param("docker.distro") or "debian"

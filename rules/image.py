@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bentomake.bento.layout import LATEST, MODELS
 from bentomake.bento.tag import Tag
-from bentomake.container import dockerfile_text, failure
-from bentomake.container.features import BUILD_ARG, build_arg
-from bentomake.container.request import Request
 from bentomake.engine.fact import ABSENT
 from bentomake.engine.rule import Context, Produced, rule
 from bentomake.errors import StepError, UsageError
 
 from .dockerfile import BUILDKIT, DOCKERFILE, TEMPLATE
 
+if TYPE_CHECKING:
+    from bentomake.container.request import Request
+
+# The recipe imports what it needs when it runs: every build imports the rulebook, few make an image.
 _OCI = "org.opencontainers.image."
 _SHOWN = 90  # characters of a failed instruction
 
@@ -30,6 +31,9 @@ _SHOWN = 90  # characters of a failed instruction
 )
 def image(ctx: Context) -> Mapping[str, Produced]:
     """Build the image. Discovered: the base images, the models, the secrets, and whether the image is there."""
+    from bentomake.container import dockerfile_text
+    from bentomake.container.request import Request
+
     bento = json.loads(ctx.input("bento").text("bento.json"))
     tree = {p[len("bento/") :]: entry for p, entry in ctx.input("bento").tree.items() if p.startswith("bento/")}
     engine = ctx.host("image")
@@ -63,6 +67,8 @@ def image(ctx: Context) -> Mapping[str, Produced]:
 
 
 def _build_args(ctx: Context, text: str) -> dict[str, str]:
+    from bentomake.container.features import BUILD_ARG, build_arg
+
     args: dict[str, str] = {}
     if ctx.param("image.features"):
         if BUILD_ARG not in text:
@@ -80,6 +86,8 @@ def _build_args(ctx: Context, text: str) -> dict[str, str]:
 
 def _secrets(ctx: Context, text: str) -> tuple[str, ...]:
     """The secrets that were given, and of those that the Dockerfile names, the ones that are environment variables."""
+    from bentomake.container import dockerfile_text
+
     engine = ctx.host("image")
     given = []
     missing = []
@@ -135,6 +143,8 @@ def _labels(bento: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _failed(ctx: Context, made: Any, text: str, tag: str, name: str, bento: Any) -> StepError:
+    from bentomake.container import failure
+
     failed = failure.read([*made.stdout.splitlines(), *made.stderr.splitlines()], text)
     detail = "\n".join(failed.said)
     engine = ctx.host("image").backend.name

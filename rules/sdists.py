@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from bentomake.bento import git_source, sdist, secret_values, wheels
+from bentomake.bento import secret_values, wheels
 from bentomake.bento.package_source import Options, secret_variables, variables
 from bentomake.engine.rule import Context, Produced, rule
 from bentomake.errors import StepError
@@ -22,6 +22,8 @@ PACKED = "packed.json"  # requirement → file; not of the Bento
 )
 def sdists(ctx: Context) -> Mapping[str, Produced]:
     """One a commit: an image can then be built without git, and without a credential of the repository."""
+    from bentomake.bento import git_source, sdist  # only when it runs: every build imports the rulebook
+
     told = json.loads(ctx.input("commits").text("commits.json"))
     asked: dict[str, str] = told["commits"] if told["packed"] else {}
     made: dict[str, Produced] = {}
