@@ -14,7 +14,7 @@ from typing import Any
 from . import __version__
 from .bento import bentofile, schema
 from .bento.library import Library
-from .bento.reading import MAX_BYTES
+from .bento.schema import MAX_BYTES
 from .bento.tag import Tag
 from .engine import graph
 from .engine.action import CACHED, FAILED, RAN, RESTORED, SKIPPED, Action, Binding, Outcome

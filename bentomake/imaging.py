@@ -82,7 +82,7 @@ class Imaging:
             case "image.offline":
                 return self.ask_for.offline
             case "image.wheel_cache":
-                return self.ask_for.wheel_cache
+                return self.ask_for.wheel_cache and not self.fresh
         raise KeyError(name)
 
     def _macs(self, kind: str) -> dict[str, str | None]:
@@ -101,6 +101,11 @@ class Imaging:
     @property
     def secret_ids(self) -> set[str]:
         return {source.name for source in self.options.secret_sources() if source.kind == "secret"}
+
+    @property
+    def fresh(self) -> bool:
+        """Whether nothing that was fetched before is to be used: --no-cache."""
+        return self.options.on("no-cache")
 
     def has(self, option: str) -> bool:
         """Whether the engine has an option; a registered backend's words are its own business."""
@@ -160,7 +165,8 @@ class Imaging:
         found: list[str] = []
         for text in request.all_secrets():
             value = (read_secret(text).read(self.settings.env, self.settings.cwd) or b"").decode("utf-8", "replace")
-            found += [line.strip() for line in value.splitlines()]
+            for line in value.splitlines():  # of `key = value`, a build may print the value alone
+                found += [line.strip(), line.partition("=")[2].strip(), line.partition(":")[2].strip()]
         found += [text.partition("=")[2] for text in self.options.values("build-arg")]  # BuildKit shows them in RUN
         return sorted({value for value in found if len(value) >= _TELLING}, key=len, reverse=True)
 

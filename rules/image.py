@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # The recipe imports what it needs when it runs: every build imports the rulebook, few make an image.
 _OCI = "org.opencontainers.image."
+_NO_PIP_CACHE = "PIP_NO_CACHE_DIR"  # pip's own variable: of --no-cache, an engine's cache mounts know nothing
 _SHOWN = 90  # characters of a failed instruction
 
 
@@ -52,7 +53,7 @@ def image(ctx: Context) -> Mapping[str, Produced]:
             context=context,
             dockerfile=os.path.join(context, name),
             tags=tuple(tags),
-            contexts={"wheelhouse": house} if house else {},
+            contexts={"wheelhouse": house} if house and "from=wheelhouse" in text else {},
             build_args=build_args,
             secrets=secrets,
             iidfile=os.path.join(ctx.workdir, "iid"),
@@ -78,6 +79,8 @@ def _build_args(ctx: Context, text: str) -> dict[str, str]:
             )
         key, _, value = build_arg(ctx.param("image.features")).partition("=")
         args[key] = value
+    if ctx.host("image").fresh and f"ARG {_NO_PIP_CACHE}" in text:
+        args[_NO_PIP_CACHE] = "1"
     epoch = ctx.oracle("source_date_epoch")
     if epoch:
         args.setdefault("SOURCE_DATE_EPOCH", epoch)

@@ -11,8 +11,8 @@ def read(path: str, shown: str) -> dict[str, Any]:
     """The arguments of a YAML file as JSON types; UsageError with the line of what is wrong."""
     from . import groups, yaml_place
     from .bentofile import raise_all
-    from .reading import MAX_BYTES, Reading
-    from .schema import BY_NAME
+    from .reading import Reading
+    from .schema import BY_NAME, MAX_BYTES
 
     try:
         with open(path, "rb") as file:

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, NoReturn
 
 from ..errors import BentofileError, Several, UsageError
-from .reading import MAX_BYTES, Reading, Remark
-from .schema import SECTIONS
+from .reading import Reading, Remark
+from .schema import MAX_BYTES, SECTIONS
 
 __all__ = ["Bentofile", "Remark", "find", "load"]
 

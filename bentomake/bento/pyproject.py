@@ -9,8 +9,8 @@ from typing import Any
 
 from ..errors import BentofileError
 from . import kinds
-from .reading import MAX_BYTES, Reading
-from .schema import Field
+from .reading import Reading
+from .schema import MAX_BYTES, Field
 from .yaml_place import MAX_DEPTH, Node, Pair
 
 NAME = "pyproject.toml"

@@ -12,7 +12,6 @@ from . import schema
 if TYPE_CHECKING:
     from .yaml_place import Node
 
-MAX_BYTES = 1 << 20  # of a bentofile
 MOST = 100  # mistakes, and remarks, that are told one by one
 _INDEX = re.compile(r"\[\d+\]")
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 DISTROS = ("debian", "alpine", "ubi8", "amazonlinux")
 FILE = "file:"  # begins a text that stands in a file
+MAX_BYTES = 1 << 20  # of a bentofile
 STAGES = ("all", "build", "runtime")
 OLDEST_PYTHON = (3, 8)  # what any bentoml of generation 1.1 or newer installs on
 

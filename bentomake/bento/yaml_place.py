@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import BentofileError
-from .reading import MAX_BYTES
+from .schema import MAX_BYTES
 from .yaml_words import sentence
 
 if TYPE_CHECKING:

@@ -15,11 +15,12 @@ from click.shell_completion import CompletionItem
 from .. import console
 from ..build import Result, memorable, rulebook, run, summary
 from ..console.display import progress_for
-from ..engine.action import CACHED, RAN
+from ..engine.action import CACHED
 from ..errors import EXIT_FAILED, EXIT_OK, BentomakeError, UsageError
 from ..runs import record_run
 from ..session import Session
 from ..workspace import Settings, goals
+from .shown import collect, image_success, show_steps, success
 
 
 @click.command(
@@ -160,12 +161,9 @@ def _finish(session: Session, result: Result, options: Mapping[str, Any], dry: b
         for line in warnings:
             console.say(line)
         show_steps(session, result, options, dry)
-        if result.images and not dry:
-            from .containerize import success as image_success
-
-            for image in result.images:
-                for line in image_success(image.tags[0], asdict(image), session.settings.image):
-                    console.say(line)
+        for image in () if dry else result.images:
+            for line in image_success(image.tags[0], image, session.settings.image):
+                console.say(line)
     for error in result.errors:
         console.show_error(error)
     if not dry:
@@ -184,45 +182,6 @@ def _finish(session: Session, result: Result, options: Mapping[str, Any], dry: b
 
 def _parts(remark: Any) -> tuple[str, str | None, str | None]:
     return remark.message, remark.place, remark.hint
-
-
-def show_steps(session: Session, result: Result, options: Mapping[str, Any], dry: bool) -> None:
-    if options["explain"]:
-        if options["diff"]:
-            add_diffs(session, result.records)
-        for line in console.explanation(result.records):
-            console.say(line)
-    elif dry or options["verbose"] or any(o.state != CACHED for o in result.outcomes.values()):
-        for line in console.step_lines(result.records):
-            console.say(line)
-    if options["verbose"]:
-        for outcome in result.outcomes.values():
-            if outcome.state == RAN and outcome.log.strip():
-                for text in outcome.log.strip().splitlines():
-                    console.say(f"  {outcome.action.id} | {text}")
-    if not dry:
-        console.say(console.summary_line(summary(result)))
-        for built in result.bentos:
-            if built.put_back:
-                console.say(f"restored {len(built.put_back)} of {built.tag}: {', '.join(built.put_back[:5])}")
-            console.say(success(built))
-
-
-def success(built: Any) -> str:
-    return f'Successfully built Bento(tag="{built.tag}").'
-
-
-def add_diffs(session: Session, records: list[dict[str, Any]]) -> None:
-    """Give each reason that is a text file its unified diff, as far as the content store still has both sides."""
-    from ..engine.explain import text_diff
-
-    for record in records:
-        for reason in record["reasons"]:
-            if reason["kind"] in ("source", "file"):
-                reason["diff"] = text_diff(
-                    reason["old"], reason["new"], reason["name"].removeprefix("ctx/"), session.store
-                )
-            add_diffs(session, [{"reasons": reason.get("because") or []}])
 
 
 def _answer(result: Result, options: Mapping[str, Any], warnings: list[str]) -> str:
@@ -279,9 +238,3 @@ def own_files() -> list[str]:
             directories[:] = [name for name in directories if name != "__pycache__"]
             found.extend(os.path.join(root, name) for name in files)
     return found
-
-
-def collect(session: Session) -> None:
-    from ..engine.collect import collect_if_due
-
-    collect_if_due(session.settings.cache, session.store, session.cache)

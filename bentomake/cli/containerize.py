@@ -22,6 +22,7 @@ from ..errors import EXIT_OK, UsageError
 from ..runs import record_run
 from ..session import Session
 from ..workspace import ImageAsk, Settings
+from .shown import collect, image_success, show_steps
 
 if TYPE_CHECKING:
     from ..build import Result
@@ -56,9 +57,6 @@ OLDER: dict[str, tuple[str | None, bool, str]] = {
     "sbom": ("generator=…", False, "An attestation of what is inside."),
     "shm-size": ("SIZE", False, "The size of /dev/shm for RUN."),
 }
-_GRPC = {"all", "grpc", "grpc-reflection", "grpc-channelz"}
-_RUNNERS = {"buildx": "docker", "buildah": "podman", "buildctl": "docker"}  # with what an image is run
-_PORTS = "-p 3000:3000"
 _NAMED = re.compile(r"(?s)^([^=]+=).*")
 _SECRET = re.compile(r"(?s)^((?:--opt=)?(?:(?:--)?build[-_]arg[=:][^=]+=|(?:creds|decryption[-_]key)[=:])).*")
 
@@ -152,7 +150,6 @@ def _run(tag: str, settings: Settings, given: Mapping[str, Any]) -> int:
 
 def _finish(session: Session, result: Result, tag: str, given: Mapping[str, Any]) -> int:
     from ..build import summary
-    from .build import collect, show_steps
 
     if not given["quiet"] and given["progress"] != "json":
         for line in session.notes:
@@ -171,7 +168,7 @@ def _finish(session: Session, result: Result, tag: str, given: Mapping[str, Any]
         return result.exit_code
     for image in result.images:
         if not given["quiet"]:
-            for line in success(tag, asdict(image), session.settings.image):
+            for line in image_success(tag, image, session.settings.image):
                 console.say(line)
         if given["answer"] == "json":
             console.out(json.dumps(asdict(image), indent=2))
@@ -189,16 +186,3 @@ def discreet(words: Sequence[str]) -> list[str]:
     for before, word in zip(["", *words], words, strict=False):
         found.append((_NAMED if before == "--build-arg" else _SECRET).sub(r"\1…", word))
     return found
-
-
-def success(bento: str, image: Mapping[str, Any], asked: ImageAsk) -> list[str]:
-    """What is said when an image is there: its names, and how to run it."""
-    names = ", ".join(image["tags"])
-    lines = [f'Successfully built Bento container for "{bento}" with tag(s) "{names}".']
-    if not image["id"]:
-        return lines
-    runner = _RUNNERS.get(image["engine"], image["engine"])
-    lines.append(f"To run it: {runner} run --rm {_PORTS} {image['tags'][0]}")
-    if _GRPC & set(asked.features):
-        lines.append(f"To serve gRPC: {runner} run --rm {_PORTS} -p 3001:3001 {image['tags'][0]} serve-grpc")
-    return lines

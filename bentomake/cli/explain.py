@@ -13,7 +13,7 @@ from ..errors import UsageError
 from ..runs import recorded_run
 from ..session import Session
 from ..workspace import Settings
-from .build import add_diffs
+from .shown import add_diffs
 
 
 @click.command("explain", context_settings={"help_option_names": ["-h", "--help"]})

@@ -12,8 +12,9 @@ from . import buildkitd
 from .backend import BackendUnhealthy, Image
 from .buildctl_words import NATIVE, OWN, frontend_opts, outputs
 from .docker import Docker, buildkit_wanted, refuse_loading_several
-from .engine_command import EngineCommand, noted, noted_id, spell
+from .engine_command import EngineCommand, spell
 from .nerdctl import Nerdctl
+from .noted import noted, noted_id
 from .options import Options
 from .podman import Podman
 from .request import Request

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from ..engine.process import Completed, begin, run
 from ..errors import StepError, UsageError
 from .backend import BackendUnhealthy, Image
+from .noted import noted, noted_id, with_algorithm
 from .options import Options, Value
 from .request import Request
 from .words import SWITCHES
@@ -171,7 +172,7 @@ class EngineCommand:
         parts = [found.get("Os") or "linux", found.get("Architecture"), found.get("Variant")]
         return Image(
             reference,
-            _sha256(found["Id"]),
+            with_algorithm(found["Id"]),
             found.get("Digest") or (digests[0] if digests else None),
             "/".join(part for part in parts if part),
             int(found.get("Size") or 0),
@@ -197,26 +198,6 @@ def spell(name: str, value: Value) -> list[str]:
     return [f"--{name}={value}"] if name in SWITCHES else [f"--{name}", str(value)]
 
 
-def noted_id(request: Request) -> str | None:
-    """The id that the engine wrote into its iidfile or metadata file."""
-    for path in filter(None, (request.iidfile, request.options.value("iidfile"))):
-        with contextlib.suppress(OSError), open(path, encoding="utf-8") as file:
-            return _sha256(file.read().strip())
-    for path in filter(None, (request.metadata_file, request.options.value("metadata-file"))):
-        with contextlib.suppress(OSError, ValueError), open(path, encoding="utf-8") as file:
-            told: dict[str, str] = json.load(file)
-            return told.get("containerimage.config.digest") or told.get("containerimage.digest")
-    return None
-
-
-def noted(found: str, request: Request) -> str:
-    """The id, once it is in the iidfiles that are wanted and the engine did not write."""
-    for path in filter(None, (request.iidfile, request.options.value("iidfile"))):
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(found)
-    return found
-
-
 def output_type(output: str) -> str:
     """`type=local,dest=x` and a bare path are `local`, `-` is `tar`."""
     fields = dict(part.strip().partition("=")[::2] for part in output.split(","))
@@ -225,10 +206,6 @@ def output_type(output: str) -> str:
 
 def _files_only(options: Options) -> bool:
     return any(output_type(output) in _WHOLE for output in options.values("output"))
-
-
-def _sha256(text: str) -> str:
-    return text if not text or ":" in text else f"sha256:{text}"
 
 
 def as_root(argv: list[str], backend_env: Mapping[str, str]) -> list[str]:

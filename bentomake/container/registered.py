@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from ..engine.process import Completed, run
 from ..errors import StepError, UsageError
 from .backend import BackendUnhealthy, Image
-from .engine_command import noted_id
+from .noted import noted_id
 from .options import Options
 from .request import Request
 

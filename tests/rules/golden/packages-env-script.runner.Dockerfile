@@ -29,7 +29,7 @@ WORKDIR /home/bentoml/bento
 # Python requirements. A feature of bentoml is one of its extras: --build-arg BENTOML_FEATURES=io-image,grpc
 COPY --chown=bentoml:bentoml env/python ./env/python/
 ARG BENTOML_FEATURES=
-RUN PIP_NO_CACHE_DIR=1 sh ./env/python/install.sh
+RUN PIP_NO_CACHE_DIR=1 BENTOML_FEATURES="$BENTOML_FEATURES" sh ./env/python/install.sh
 
 # Setup script
 COPY --chown=bentoml:bentoml env/docker/setup_script ./env/docker/

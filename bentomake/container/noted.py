@@ -1,0 +1,33 @@
+"""The files in which an engine notes what it made: the image's id, and its metadata."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+
+from .request import Request
+
+
+def noted_id(request: Request) -> str | None:
+    """The id that the engine wrote into its iidfile or metadata file."""
+    for path in filter(None, (request.iidfile, request.options.value("iidfile"))):
+        with contextlib.suppress(OSError), open(path, encoding="utf-8") as file:
+            return with_algorithm(file.read().strip())
+    for path in filter(None, (request.metadata_file, request.options.value("metadata-file"))):
+        with contextlib.suppress(OSError, ValueError), open(path, encoding="utf-8") as file:
+            told: dict[str, str] = json.load(file)
+            return told.get("containerimage.config.digest") or told.get("containerimage.digest")
+    return None
+
+
+def noted(found: str, request: Request) -> str:
+    """The id, once it is in the iidfiles that are wanted and the engine did not write."""
+    for path in filter(None, (request.iidfile, request.options.value("iidfile"))):
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(found)
+    return found
+
+
+def with_algorithm(text: str) -> str:
+    """A digest as `sha256:…`, however an engine writes it."""
+    return text if not text or ":" in text else f"sha256:{text}"

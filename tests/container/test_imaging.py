@@ -1,0 +1,54 @@
+"""What an image asks of the machine, as far as no engine is needed: parameters, and values that no key or log has."""
+
+from __future__ import annotations
+
+from bentomake.container.options import Options
+from bentomake.container.request import Request
+from bentomake.engine.content_store import ContentStore
+from bentomake.imaging import Imaging
+from bentomake.workspace import ImageAsk, Settings
+
+
+def imaging(tmp_path, *opts, env=None, **ask):
+    settings = Settings(
+        cwd=str(tmp_path), env=env or {}, image=ImageAsk(options=Options.parse(opts, {}, plain=()), **ask)
+    )
+    return Imaging(settings, b"k" * 32, ContentStore(str(tmp_path / "cache")), str(tmp_path / "home"))
+
+
+def test_wheels_are_offered_unless_nothing_fetched_before_may_be_used(tmp_path):
+    assert imaging(tmp_path).param("image.wheel_cache") is True
+    assert imaging(tmp_path, "no-cache").param("image.wheel_cache") is False
+    assert imaging(tmp_path, wheel_cache=False).param("image.wheel_cache") is False
+
+
+def test_a_secret_is_keyed_by_its_content_and_not_in_clear(tmp_path):
+    secret = tmp_path / "aws"
+    secret.write_text("key = hunter2-hunter2")
+    first = imaging(tmp_path, "secret=id=aws,src=aws").param("image.secrets")
+    secret.write_text("key = hunter3-hunter3")
+    second = imaging(tmp_path, "secret=id=aws,src=aws").param("image.secrets")
+    (tmp_path / "elsewhere").write_text("key = hunter3-hunter3")
+    third = imaging(tmp_path, "secret=id=aws,src=elsewhere").param("image.secrets")
+    assert first.keys() == second.keys() == {"aws"}
+    assert first != second and second == third
+    assert "hunter" not in repr([first, second, third])
+
+
+def test_what_a_log_must_not_have(tmp_path):
+    (tmp_path / "aws").write_text("[default]\naws_secret_access_key = wJalrXUtnFEMI/K7MDENG\n")
+    asked = imaging(tmp_path, "secret=id=aws,src=aws", "build-arg=TOKEN=s3cr3t-value", env={"PIP": "pip-password"})
+    request = Request(str(tmp_path), "Dockerfile", ("x:1",), secrets=("id=PIP,env=PIP",), options=asked.options)
+    hidden = asked._values(request)
+    assert {"wJalrXUtnFEMI/K7MDENG", "s3cr3t-value", "pip-password"} <= set(hidden)
+    assert hidden == sorted(hidden, key=len, reverse=True), "a value that holds another goes first"
+
+
+def test_offline_means_no_network_for_the_build_unless_the_user_says_which(tmp_path):
+    request = Request(str(tmp_path), "Dockerfile", ("x:1",))
+    env = {"DOCKER_BUILDKIT": "1"}
+    asked = imaging(tmp_path, env=env, offline=True).request(request, {"a": "b"}).options
+    assert asked.given == (("label", "a=b"), ("network", "none"))
+    asked = imaging(tmp_path, "network=host", env=env, offline=True).request(request, {}).options
+    assert asked.values("network") == ("host",)
+    assert imaging(tmp_path, env=env).request(request, {}).options.values("network") == ()
