@@ -18,14 +18,14 @@ from ..errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, BentomakeError
 # command → (module, one line of help); a command's module is imported when it is used
 _COMMANDS = {
     "build": ("build", "Build here, or in the named directories (the default command)."),
+    "containerize": ("containerize", "Make an image of a Bento of the store."),
     "check": ("check", "Judge a bentofile: what cannot work, and what will surprise."),
     "schema": ("schema", "Print the JSON Schema of a bentofile, for editors."),
     "explain": ("explain", "Say why the steps of a past run ran, or did not."),
-    "containerize": ("containerize", "Make an image of a Bento of the store."),
     "list": ("store", "List the Bentos of the store."),
     "get": ("store", "Show a Bento of the store."),
     "delete": ("store", "Delete Bentos from the store."),
-    "cache": ("cache", "Look after the cache: stats, gc, verify, clear."),
+    "cache": ("cache", "Look after the cache: stats, gc, verify, export-wheels, clear."),
     "completion": ("completion", "Print the completion script of a shell."),
 }
 

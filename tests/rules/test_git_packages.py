@@ -190,14 +190,11 @@ def test_a_short_commit_and_one_that_is_on_no_branch(repository: Repository, tmp
         assert file is not None and file.read() == b"answer = 2\n"
 
 
-@pytest.mark.parametrize("locker", LOCKERS)
-def test_what_a_package_wants_of_git_is_at_its_commit(locker: str, tmp_path: Path) -> None:
+def test_what_a_package_wants_of_git_is_at_its_commit(tmp_path: Path) -> None:
+    """With uv: pip takes no name before a repository of this machine, in what a package wants."""
     below = Repository(tmp_path / "below", "below")
     above = Repository(tmp_path / "above", "above", requires=(f"below @ git+{below.url}@main",))
-    asked = {"python__packages": [f"git+{above.url}#egg=above"], "lock__locker": locker}
-    if locker == "pip-compile":
-        pytest.skip("pip takes no name before a repository of this machine, in what a package wants")
-    text = Built(tmp_path, **asked).text
+    text = Built(tmp_path, python__packages=[f"git+{above.url}#egg=above"], lock__locker="uv").text
     assert f"below @ git+{below.url}@{below.first}\n" in text
 
 
