@@ -82,7 +82,7 @@ class Imaging:
             case "image.offline":
                 return self.ask_for.offline
             case "image.wheel_cache":
-                return self.ask_for.wheel_cache and not self.fresh
+                return self.ask_for.wheel_cache
         raise KeyError(name)
 
     def _macs(self, kind: str) -> dict[str, str | None]:
@@ -104,8 +104,8 @@ class Imaging:
 
     @property
     def fresh(self) -> bool:
-        """Whether nothing that was fetched before is to be used: --no-cache."""
-        return self.options.on("no-cache")
+        """Whether nothing that was fetched before is to be used: --no-cache, where there is a network."""
+        return self.options.on("no-cache") and not self.ask_for.offline
 
     def has(self, option: str) -> bool:
         """Whether the engine has an option; a registered backend's words are its own business."""

@@ -53,7 +53,7 @@ def image(ctx: Context) -> Mapping[str, Produced]:
             context=context,
             dockerfile=os.path.join(context, name),
             tags=tuple(tags),
-            contexts={"wheelhouse": house} if house and "from=wheelhouse" in text else {},
+            contexts={"wheelhouse": house} if house and "from=wheelhouse" in text and not engine.fresh else {},
             build_args=build_args,
             secrets=secrets,
             iidfile=os.path.join(ctx.workdir, "iid"),

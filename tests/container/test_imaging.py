@@ -16,9 +16,10 @@ def imaging(tmp_path, *opts, env=None, **ask):
     return Imaging(settings, b"k" * 32, ContentStore(str(tmp_path / "cache")), str(tmp_path / "home"))
 
 
-def test_wheels_are_offered_unless_nothing_fetched_before_may_be_used(tmp_path):
-    assert imaging(tmp_path).param("image.wheel_cache") is True
-    assert imaging(tmp_path, "no-cache").param("image.wheel_cache") is False
+def test_without_a_cache_nothing_fetched_before_is_used_unless_nothing_can_be_fetched(tmp_path):
+    assert not imaging(tmp_path).fresh
+    assert imaging(tmp_path, "no-cache").fresh
+    assert not imaging(tmp_path, "no-cache", offline=True).fresh
     assert imaging(tmp_path, wheel_cache=False).param("image.wheel_cache") is False
 
 

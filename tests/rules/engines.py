@@ -133,7 +133,8 @@ def bento_with(tmp_path: Path, made: Made, generation: str = "class", models: bo
     bento = tmp_path / "a bento"
     (bento / "env/python").mkdir(exist_ok=True)
     lock = "requirements.lock.txt" if generation == "runner" else "requirements.txt"
-    (bento / "env/python" / lock).write_text("idna==3.6\n")
+    stub = "./wheels/bentoml-1.1.11-py3-none-any.whl\n" if generation == "runner" else ""
+    (bento / "env/python" / lock).write_text(f"idna==3.6\n{stub}")
     if generation == "runner":
         wheel_of_a_stub_bentoml(bento / "env/python/wheels")
     tree = {"bento.yaml": "version: one\n", "README.md": "# x\n", "apis/openapi.yaml": "{}\n", "src/x.py": "1\n"}

@@ -17,6 +17,7 @@ from bentomake.engine.code import CodeIdentity
 from bentomake.engine.content_store import ContentStore
 from bentomake.engine.digest import of_value
 from bentomake.engine.fact import ABSENT, Fact
+from bentomake.engine.placing import Placing
 from bentomake.engine.progress import Silent
 from bentomake.engine.rebuilder import Rebuilder
 from bentomake.engine.single_flight import SingleFlight
@@ -112,10 +113,9 @@ class Wheelhouse:
     def lay_out(self, outcome: Outcome, directory: Path) -> Path:
         """As a directory, for pip or for an engine."""
         assert outcome.tree is not None, outcome.error
-        for path, entry in self.store.tree(outcome.tree).items():
-            target = directory / path.partition("/")[2]
-            target.parent.mkdir(parents=True, exist_ok=True)
-            self.store.place(entry, str(target))
+        tree = {path.partition("/")[2]: entry for path, entry in self.store.tree(outcome.tree).items()}
+        directory.mkdir(parents=True, exist_ok=True)
+        Placing(self.store, str(directory), reflinks=False).tree(tree, linked="")
         return directory
 
     def target(self) -> dict[str, Any]:
