@@ -10,6 +10,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -98,22 +99,25 @@ def test_a_killed_build_leaves_nothing_half_made_and_the_next_one_is_right(tmp_p
     victim = Victim(tmp_path, bentoml14)
     chance = random.Random(share)
 
-    def any_time(process):
-        time.sleep(chance.uniform(0.02, victim.seconds))
+    def any_time(process, window):
+        time.sleep(chance.uniform(0, victim.seconds * window))
 
-    def while_it_arrives(process):
+    def while_it_arrives(process, window):
         while process.poll() is None and not victim.staged:
             time.sleep(0.001)
-        time.sleep(chance.uniform(0, 0.08))
+        time.sleep(chance.uniform(0, 0.08 * window))
 
-    killed = 0
     for number in range(KILLS_A_SHARE):
         if number % 3 == 0:
             victim.forget()
         when = while_it_arrives if number % 3 == 2 else any_time
-        if when is while_it_arrives:  # all is known by then, so the build has nothing but its arrival left to do
-            shutil.rmtree(victim.world.home / "bentos", ignore_errors=True)
-        killed += victim.kill(when, family=chance.random() < 0.5)
+        for tries in range(12):  # a build that was faster than its killer is built once more, and killed sooner
+            if when is while_it_arrives or tries:  # what is known by then leaves a build nothing but its arrival to do
+                shutil.rmtree(victim.world.home / "bentos", ignore_errors=True)
+            if victim.kill(partial(when, window=0.7**tries), family=chance.random() < 0.5):
+                break
+        else:
+            pytest.fail("every build had ended before it was killed")
         check_store(victim.world.home)
         if number % 3 == 2:
             assert victim.build() == victim.digest
@@ -122,7 +126,6 @@ def test_a_killed_build_leaves_nothing_half_made_and_the_next_one_is_right(tmp_p
     victim.build()
     assert victim.staged == []  # what dead builds left is swept
     assert os.listdir(victim.world.cache / "tmp") == []
-    assert killed >= KILLS_A_SHARE * 0.6, "most of the builds were alive when they were killed"
 
 
 def test_a_dead_builds_leftovers_are_swept_and_a_living_ones_are_not(tmp_path, bentoml14):
