@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
+from .container import index_credentials
 from .container.backend import Backend, Image
 from .container.dockerfile_text import bases
 from .container.engine_command import as_root
@@ -33,7 +34,7 @@ _TELLING = 6  # characters: a shorter secret would blot out half a log
 class Imaging:
     """The engine of one command, for the rule `image`."""
 
-    KINDS = ("base_image", "own_image", "secret")
+    KINDS = ("base_image", "credential", "own_image", "secret")
 
     def __init__(self, settings: Settings, key: bytes, store: ContentStore, home: str):
         self.settings = settings
@@ -43,6 +44,8 @@ class Imaging:
         self._store = store
         self._home = home
         self._made: dict[str, Image] = {}  # by this command
+        self._credentials: dict[str, tuple[str, str] | None] = {}  # by URL: a keyring answers slowly
+        self._lent: dict[str, tuple[str, str]] = {}
 
     @cached_property
     def backend(self) -> Backend:
@@ -52,7 +55,18 @@ class Imaging:
 
     @property
     def env(self) -> dict[str, str]:
-        return dict(self.settings.env)
+        lent = {index_credentials.VARIABLE: index_credentials.netrc(self._lent)} if self._lent else {}
+        return {**self.settings.env, **lent}
+
+    def lend(self, urls: Iterable[str]) -> str:
+        """Let the build have the credentials of these indexes; the secret as the engine is told of it."""
+        self._lent = {url: found for url in urls if (found := self._credential(url)) is not None}
+        return f"id={index_credentials.ID},env={index_credentials.VARIABLE}"
+
+    def _credential(self, url: str) -> tuple[str, str] | None:
+        if url not in self._credentials:
+            self._credentials[url] = index_credentials.credential(url, self.settings.env)
+        return self._credentials[url]
 
     def ahead(self, dockerfile: str, tags: Iterable[str]) -> None:
         """Begin to ask the engine what the rule will want to know: it answers while the rest is looked at."""
@@ -108,9 +122,9 @@ class Imaging:
         return self.options.on("no-cache") and not self.ask_for.offline
 
     def has(self, option: str) -> bool:
-        """Whether the engine has an option; a registered backend's words are its own business."""
-        words: frozenset[str] | None = getattr(self.backend, "words", None)
-        return words is None or option in words
+        """Whether the engine has an option; of a registered backend, its signature tells."""
+        takes = getattr(self.backend, "takes", None)
+        return option in getattr(self.backend, "words", ()) if takes is None else bool(takes(option.replace("-", "_")))
 
     @property
     def lands(self) -> bool:
@@ -123,6 +137,9 @@ class Imaging:
         if kind == "secret":
             value = self.settings.env.get(name)
             return ABSENT if value is None else Fact(mac(self._key, value))
+        if kind == "credential":
+            found = self._credential(name)
+            return ABSENT if found is None else Fact(mac(self._key, "\0".join(found)))
         if kind == "base_image":
             digest = self.backend.base_digest(name, self.env)
             return ABSENT if digest is None else Fact(digest, digest)
@@ -162,9 +179,9 @@ class Imaging:
 
     def _values(self, request: Request) -> list[str]:
         """The values of secrets, line by line: a build might print them."""
-        found: list[str] = []
+        found = [word for pair in self._lent.values() for word in pair]
         for text in request.all_secrets():
-            value = (read_secret(text).read(self.settings.env, self.settings.cwd) or b"").decode("utf-8", "replace")
+            value = (read_secret(text).read(self.env, self.settings.cwd) or b"").decode("utf-8", "replace")
             for line in value.splitlines():  # of `key = value`, a build may print the value alone
                 found += [line.strip(), line.partition("=")[2].strip(), line.partition(":")[2].strip()]
         found += [text.partition("=")[2] for text in self.options.values("build-arg")]  # BuildKit shows them in RUN

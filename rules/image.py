@@ -88,8 +88,8 @@ def _build_args(ctx: Context, text: str) -> dict[str, str]:
 
 
 def _secrets(ctx: Context, text: str) -> tuple[str, ...]:
-    """The secrets that were given, and of those that the Dockerfile names, the ones that are environment variables."""
-    from bentomake.container import dockerfile_text
+    """Of the secrets that the Dockerfile names and nobody gave: environment variables, and netrc for the indexes."""
+    from bentomake.container import dockerfile_text, index_credentials
 
     engine = ctx.host("image")
     given = []
@@ -97,7 +97,9 @@ def _secrets(ctx: Context, text: str) -> tuple[str, ...]:
     for secret in dockerfile_text.secrets(text):
         if secret.id in engine.secret_ids:
             continue
-        if ctx.discover("secret", secret.id).digest != ABSENT.digest:
+        if secret.id == index_credentials.ID and not secret.required:
+            given += _netrc(ctx)
+        elif ctx.discover("secret", secret.id).digest != ABSENT.digest:
             given.append(f"id={secret.id},env={secret.id}")
         elif secret.required:
             missing.append(secret.id)
@@ -110,6 +112,17 @@ def _secrets(ctx: Context, text: str) -> tuple[str, ...]:
         ctx.warn(f"{engine.backend.name} gives no secrets to a build here; {', '.join(given)} is left out.")
         return ()
     return tuple(given)
+
+
+def _netrc(ctx: Context) -> list[str]:
+    """The secret with the user's credentials for the hosts that the requirements name, if there are any."""
+    from bentomake.container import index_credentials
+
+    bento = ctx.input("bento")
+    files = [path for path in bento.tree if path.startswith("bento/env/python/") and path.endswith((".txt", ".sh"))]
+    urls = index_credentials.addresses(bento.text(path) for path in sorted(files))
+    known = [url for url in urls if ctx.discover("credential", url).digest != ABSENT.digest]
+    return [ctx.host("image").lend(known)] if known else []
 
 
 def _models(ctx: Context, models: list[Mapping[str, Any]]) -> dict[str, str | bytes]:

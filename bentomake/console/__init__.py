@@ -110,6 +110,7 @@ _WHAT = {
     "model_tag": "the model {name}",
     "hf": "the commit of {name}",
     "base_image": "the base image {name}",
+    "credential": "the credentials for {name}",
     "own_image": "the image {name}, as the engine has it,",
     "secret": "the secret {name}",
     "input": "the result of {name}",

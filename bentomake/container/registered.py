@@ -54,12 +54,13 @@ class Registered:
         return said.stdout.strip() if said.returncode == 0 else self.name
 
     def check(self, options: Options) -> None:
-        unknown = [name for name in options.keywords if not self._takes(name)]
+        unknown = [name for name in options.keywords if not self.takes(name)]
         if unknown:
             name = unknown[0].replace("_", "-")
             raise UsageError(f"{self.name} has no option {name}.", hint="Its construct_build_args does not take it.")
 
-    def _takes(self, keyword: str) -> bool:
+    def takes(self, keyword: str) -> bool:
+        """Whether its construct_build_args has this option."""
         try:
             parameters = inspect.signature(self.construct_build_args).parameters
         except (TypeError, ValueError):
@@ -71,8 +72,12 @@ class Registered:
     def argv(self, request: Request) -> list[str]:
         self.check(request.options)
         offered = {"context_path": request.context, "file": request.dockerfile, "tag": request.tags}
-        keywords: dict[str, object] = {name: value for name, value in offered.items() if self._takes(name)}
+        keywords: dict[str, object] = {name: value for name, value in offered.items() if self.takes(name)}
         keywords.update(request.options.keywords)
+        if request.options.values("label") and self.takes("label"):  # the Bento's own labels are among them
+            keywords["label"] = request.options.values("label")
+        if request.options.value("network") and self.takes("network"):
+            keywords["network"] = request.options.value("network")
         if request.build_args:
             own = tuple(f"{name}={value}" for name, value in request.build_args.items())
             keywords["build_arg"] = (*own, *request.options.values("build-arg"))
@@ -90,7 +95,7 @@ class Registered:
         return [self.binary, *self.build_cmd, *_flat(words)]
 
     def _anything(self) -> bool:
-        return self._takes("any_keyword_at_all")
+        return self.takes("any_keyword_at_all")
 
     def env(self, base: Mapping[str, str]) -> dict[str, str]:
         return {**self.defaults, **base}
