@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from collections.abc import Iterable, Mapping
+
+from ..engine.process import run
+from ..errors import UsageError
 
 ID = "netrc"  # of the secret, in a Dockerfile
 VARIABLE = "BENTOMAKE_NETRC"  # where the engine finds it: in its environment, so that it is in no file and no argument
@@ -76,18 +78,10 @@ def _of_keyring(url: str, env: Mapping[str, str]) -> tuple[str, str] | None:
         return None
     for service in (url, _host(url)):
         try:
-            done = subprocess.run(
-                ["keyring", "--mode", "creds", "get", service],
-                check=False,
-                env=dict(env),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=30,
-            )
-        except (OSError, subprocess.TimeoutExpired):
+            done = run(["keyring", "--mode", "creds", "get", service], env=env, timeout=30)
+        except UsageError:
             return None
         lines = done.stdout.splitlines()
-        if done.returncode == 0 and len(lines) == 2:
+        if done.returncode == 0 and not done.timed_out and len(lines) == 2:
             return lines[0], lines[1]
     return None
