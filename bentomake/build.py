@@ -254,7 +254,7 @@ def _strict(outcomes: Iterable[Outcome]) -> list[BentomakeError]:
 def _arrive(outcome: Outcome, session: Session, dry: bool) -> Built:
     """Put the composed Bento into the library, and make `latest` name it; or only say whether it is there (`dry`)."""
     assert outcome.tree is not None
-    tree = session.store.tree(outcome.tree)
+    tree = session.store.shallow(outcome.tree)
     arrival = json.loads(session.store.read(tree["bento.json"].digest))
     tag = Tag(arrival["name"], arrival["version"])
     project = outcome.action.binding
@@ -265,7 +265,8 @@ def _arrive(outcome: Outcome, session: Session, dry: bool) -> Built:
         if not os.path.isdir(directory):
             outcome.state = RESTORED
         return Built(tag, directory, "there" if outcome.state == CACHED else "restored", [])
-    whole = {path[len("bento/") :]: entry for path, entry in tree.items() if path.startswith("bento/")}
+    below = {path[len("bento/") :]: entry for path, entry in tree.items() if path.startswith("bento/")}
+    whole = session.store.whole(below)
     models = [Tag.parse(model["tag"]) for model in arrival["models"] if model["registry"] == "bentoml"]
     state, put_back = library.install(tag, arrival["digest"], whole, models, session.store)
     library.set_latest(tag)

@@ -13,13 +13,14 @@ from .bento.bentofile import Bentofile, Remark
 from .bento.memo import Memo
 from .bento.selection import Selection
 from .bento.walk import Packed
-from .engine.digest import of_bytes
+from .engine.digest import Digest, of_bytes
 from .engine.fresh import Watch
 from .engine.stat_index import StatIndex, write_atomically
-from .engine.tree import LINK, Dumped, Entry, dumped
+from .engine.tree import LINK, Dumped, dumped, entry_of
 from .errors import StepError, UsageError
 
 SOURCE_LAYOUT = "src/"
+_NO_STAMP = -1  # which no hash is
 
 
 class Packing:
@@ -43,7 +44,7 @@ class Packing:
         self._index = index
         self._source_layout = source_layout
         self._lie: dict[str, Packed] = {}
-        self._stamps: dict[str, int] = {}  # of the selected files, by where they lie
+        self._stamps: list[int] = []  # of the selected files
 
     @cached_property
     def selection(self) -> Selection:
@@ -59,10 +60,9 @@ class Packing:
         except PatternError as error:
             error.place = self._bentofile.place(f"{error.kind}[{error.index}]")
             raise
-        files = [packed for packed in found.files if packed.mode != LINK]
-        paths = [packed.source for packed in files]
-        stamps = self._watch.many(paths, [packed.stat for packed in files], asked_at)
-        self._stamps = dict(zip(paths, stamps, strict=True))
+        files = [packed for packed in found.files if packed[2] != LINK]
+        seen = iter(self._watch.many([packed[1] for packed in files], [packed[4] for packed in files], asked_at))
+        self._stamps = [_NO_STAMP if packed[2] == LINK else next(seen) for packed in found.files]
         self._watch.many([path for path, _ in found.directories], [st for _, st in found.directories], asked_at)
         for path, st in found.ignore_files:
             self._watch.path(path, st)
@@ -73,30 +73,40 @@ class Packing:
     @cached_property
     def tree(self) -> Dumped:
         """The files as they lie in the Bento's src/, hashed."""
-        tree: dict[str, Entry] = {}
-        moves = self._source_layout()
-        selected, stamps, known = self.selection.files, self._stamps, self._index.known
-        for packed in selected:
-            path = packed.path.removeprefix(SOURCE_LAYOUT) if moves else packed.path
-            if moves and path in tree:
+        files = self.selection.files
+        paths = self._paths(files)
+        self._lie = dict(zip(paths, files, strict=True))
+        known = self._index.all_known([packed[1] for packed in files], self._stamps)
+        for number, digest in enumerate(known):
+            if digest is None:
+                known[number] = self._hashed(paths[number], files[number])
+        tree = dict(zip(paths, map(entry_of, zip(known, [packed[2] for packed in files], strict=True)), strict=True))
+        return dumped(tree)
+
+    def _paths(self, files: list[Packed]) -> list[str]:
+        """Where the files lie in src/."""
+        if not self._source_layout():
+            return [packed[0] for packed in files]
+        there: dict[str, str] = {}
+        for path, *_ in files:
+            moved = path.removeprefix(SOURCE_LAYOUT)
+            if moved in there:
                 raise UsageError(
-                    f"{self._lie[path].path} and {packed.path} would both be packed as {path}.",
+                    f"{there[moved]} and {path} would both be packed as {moved}.",
                     place=self._bentofile.place("python.is_src_layout"),
                     hint="Rename one, leave it out with `exclude`, or set python.is_src_layout: false.",
                 )
-            self._lie[path] = packed
-            if packed.mode == LINK:
-                tree[path] = Entry(of_bytes(os.fsencode(self.link(path))), LINK)
-                continue
-            digest = known(packed.source, stamps[packed.source])
-            if digest is None:
-                self._watch.first(packed.source)
-                try:
-                    digest = self._index.digest(packed.source, packed.stat)
-                except OSError as error:
-                    raise StepError(f"{packed.path} cannot be read: {error.strerror}.", hint="Exclude it?") from error
-            tree[path] = Entry(digest, packed.mode)
-        return dumped(dict(sorted(tree.items())) if moves else tree)
+            there[moved] = path
+        return list(there)
+
+    def _hashed(self, path: str, packed: Packed) -> Digest:
+        if packed.mode == LINK:
+            return of_bytes(os.fsencode(self.link(path)))
+        self._watch.first(packed.source)
+        try:
+            return self._index.digest(packed.source, packed.stat)
+        except OSError as error:
+            raise StepError(f"{packed.path} cannot be read: {error.strerror}.", hint="Exclude it?") from error
 
     def source(self, path: str) -> str:
         """Where the bytes of a packed file lie."""

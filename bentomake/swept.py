@@ -32,8 +32,9 @@ def judge_packed(bentofile: Bentofile, packing: Packing, source_layout: bool) ->
         hint = "See what `include`, `exclude` and the .bentoignore files leave."
         remarks.append(Remark("No file is packed: the Bento would have no sources.", place, hint))
     written = {pattern.strip("/") for pattern in bentofile.values["include"]}
-    big = [each for each in selection.files if each.stat.st_size > BIG and each.path not in written]
-    secret = [each for each in selection.files if _is_secret(each.path) and each.path not in written]
+    files = selection.files
+    big = [each for each in files if each[4].st_size > BIG and each.path not in written]
+    secret = [each for each in files if _is_secret(each[0].rpartition("/")[2]) and each.path not in written]
     remarks.extend(_big(packed, place) for packed in big[:_SAID])
     if len(big) > _SAID:
         hint = "Leave them out with `exclude`, or name each in `include`."
@@ -55,11 +56,10 @@ def _big(packed: Packed, place: str) -> Remark:
     return Remark(f"{packed.path} is packed and has {size}.", place, hint)
 
 
-def _is_secret(path: str) -> bool:
-    name = path[path.rfind("/") + 1 :]
-    if name in _SECRET_NAMES or name.endswith(_SECRET_ENDS):
-        return True
-    return name.startswith(".env.") and not name.endswith(_NO_SECRETS)
+def _is_secret(name: str) -> bool:
+    if name[:1] == "." and name.startswith(".env."):
+        return not name.endswith(_NO_SECRETS)
+    return name in _SECRET_NAMES or name.endswith(_SECRET_ENDS)
 
 
 def _module(bentofile: Bentofile, packing: Packing, source_layout: bool) -> list[BentomakeError]:
@@ -70,8 +70,7 @@ def _module(bentofile: Bentofile, packing: Packing, source_layout: bool) -> list
     paths = [f"{stem}.py", f"{stem}/__init__.py"]
     if source_layout:
         paths = [*(f"src/{path}" for path in paths), *paths]
-    chosen = {packed.path for packed in packing.selection.files}
-    if any(path in chosen for path in paths):
+    if any(packed[0] in paths for packed in packing.selection.files):
         return []
     there = [path for path in paths if os.path.isfile(os.path.join(packing.context, path))]
     if not there:

@@ -9,7 +9,7 @@ from typing import Any
 
 from bentomake.bento import image, image_commands, wheels, yaml_text
 from bentomake.bento import info as bento_info
-from bentomake.bento.layout import BENTO_YAML, DIGESTS, README, content_digest, digests_file, version_of
+from bentomake.bento.layout import BENTO_YAML, DIGESTS, README, SOURCES, content_digest, digests_file, version_of
 from bentomake.bento.package_source import Options, secret_variables, variables
 from bentomake.bento.readme import readme as generated_readme
 from bentomake.bento.tag import Tag
@@ -69,7 +69,8 @@ def bento(ctx: Context) -> Mapping[str, Produced]:
         )
     _check_packed(ctx, service, packed)
     _check_included(ctx, in_code, packed)
-    parts = [packed] + [ctx.input(name).tree for name in ("requirements", "lock", "openapi", "dockerfile")]
+    sources = ctx.input("sources").parts[SOURCES]
+    parts = [ctx.input(name).tree for name in ("requirements", "lock", "openapi", "dockerfile")]
     parts.append({path: entry for path, entry in ctx.input("sdists").tree.items() if path.startswith("env/")})
     tree = {path: entry for path, entry in merge(parts).items() if path != image.FILE}  # that was for the lock
 
@@ -90,7 +91,7 @@ def bento(ctx: Context) -> Mapping[str, Produced]:
     digests = [(model["tag"], model.get("digest") or json.dumps(model["metadata"], sort_keys=True)) for model in models]
     own_readme = _own_readme(ctx, service)
     counted = tree if own_readme is None else {**tree, README: ctx.keep_bytes(own_readme)}
-    digest = content_digest(name, counted, digests, info)
+    digest = content_digest(name, sources.digest, counted, digests, info)
     tag = Tag.parse(f"{name}:{ctx.param('build.version') or version_of(digest)}")
     created = ctx.host("first_built")(digest, ctx.oracle("source_date_epoch"))
     whole = bento_info.complete(info, name, tag.version or "", created, digest, models)
@@ -98,9 +99,9 @@ def bento(ctx: Context) -> Mapping[str, Produced]:
     written[BENTO_YAML] = ctx.keep_bytes(yaml_text.dump(whole).encode())
     readme = own_readme if own_readme is not None else generated_readme(str(tag), service, facts["bentoml"]).encode()
     written[README] = ctx.keep_bytes(readme)
-    written[DIGESTS] = ctx.keep_bytes(digests_file(written).encode("utf-8", "surrogateescape"), FILE)
+    written[DIGESTS] = ctx.keep_bytes(digests_file({**packed, **written}).encode("utf-8", "surrogateescape"), FILE)
     arrival = bento_info.arrival(whole, digest)
-    return {"bento.json": json.dumps(arrival, indent=1) + "\n", **under("bento", written)}
+    return {"bento.json": json.dumps(arrival, indent=1) + "\n", **under("bento", {**written, SOURCES: sources})}
 
 
 def _secrets(ctx: Context) -> list[str]:

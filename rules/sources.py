@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from bentomake.bento.layout import SOURCES
 from bentomake.engine.content_store import Changed
 from bentomake.engine.rule import Context, Produced, rule
-from bentomake.engine.tree import LINK, under
+from bentomake.engine.tree import LINK, TREE, Entry
 from bentomake.errors import StepError
 
 
@@ -29,4 +30,4 @@ def sources(ctx: Context) -> Mapping[str, Produced]:
             raise StepError(f"{path} changed while it was packed.", hint="Build again.") from None
         except OSError as error:
             raise StepError(f"{path} cannot be read: {error.strerror}.", hint="Exclude it?") from error
-    return under("src", files.tree)
+    return {SOURCES: Entry(files.digest, TREE)}

@@ -12,7 +12,7 @@ from bentomake.bento.library import parsed
 from bentomake.engine.content_store import Changed
 from bentomake.engine.digest import of_value
 from bentomake.engine.rule import Context, Produced, rule
-from bentomake.engine.tree import LINK
+from bentomake.engine.tree import LINK, TREE, Entry
 from bentomake.errors import StepError, StoreError
 
 
@@ -35,7 +35,4 @@ def bento(ctx: Context) -> Mapping[str, Produced]:
             raise StoreError(f"{files.path(path)} cannot be read: {error.strerror}.") from error
     digest = info.get("content_digest") or of_value([[p, str(e.digest), e.mode] for p, e in files.tree.items()])
     arrival = bento_info.arrival(info, str(digest).removeprefix("sha256:"))
-    return {
-        "bento.json": json.dumps(arrival, indent=1) + "\n",
-        **{f"bento/{path}": entry for path, entry in files.tree.items()},
-    }
+    return {"bento.json": json.dumps(arrival, indent=1) + "\n", "bento": Entry(files.digest, TREE)}

@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qs
 
 from ..engine.rule import Context
 from ..errors import StepError
@@ -48,6 +47,8 @@ def parse(spec: str) -> GitSource | None:
     match = _GIT.match(spec.removeprefix("-e ").strip())
     if match is None:
         return None
+    from urllib.parse import parse_qs  # for the few that get here
+
     fragment = parse_qs(match["fragment"] or "")
     egg = re.match(r"([\w.-]+)(\[[^\]]*\])?", fragment.get("egg", [""])[0])
     return GitSource(

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable
-from json import JSONEncoder
 from typing import Any
 
-from ..engine.digest import canonical, of_bytes
-from ..engine.tree import Tree
+from ..engine.digest import Digest, of_value
+from ..engine.tree import LINK, Tree
 
 BENTO_YAML = "bento.yaml"
 README = "README.md"
@@ -18,19 +17,17 @@ MODELS = "models"
 LATEST = "latest"
 
 
-def content_digest(name: str, tree: Tree, models: Iterable[tuple[str, str]], info: dict[str, Any]) -> str:
+def content_digest(
+    name: str, sources: Digest, tree: Tree, models: Iterable[tuple[str, str]], info: dict[str, Any]
+) -> str:
     """sha256 (hex) over the canonical form of what a Bento is.
 
-    `tree` holds src/, env/ and apis/; `models` are (tag, digest); `info` is bento.yaml without its version and
-    creation_time. Neither README.md nor anything of time, place or user is in it.
+    `sources` is the digest of the tree of src/, `tree` holds env/ and apis/; `models` are (tag, digest); `info` is
+    bento.yaml without its version and creation_time. Neither README.md nor anything of time, place or user is in it.
     """
-    quoted = JSONEncoder(ensure_ascii=False).encode
-    files = ",".join(
-        f'[{quoted(path)},"{entry.digest.sha256}","{entry.mode:o}"]' for path, entry in sorted(tree.items())
-    )
-    # The canonical form of all this with "files", which is the first of the names.
-    rest = canonical({"name": name, "models": sorted(models), "info": info})
-    return of_bytes(b'{"files":[' + files.encode("utf-8", "surrogatepass") + b"]," + rest[1:]).sha256
+    files = [[path, entry.digest.sha256, f"{entry.mode:o}"] for path, entry in sorted(tree.items())]
+    whole = {"name": name, "sources": sources.sha256, "files": files, "models": sorted(models), "info": info}
+    return of_value(whole)
 
 
 def version_of(digest: str) -> str:
@@ -40,10 +37,13 @@ def version_of(digest: str) -> str:
 
 def digests_file(tree: Tree) -> str:
     """One line a file, as sha256sum writes and checks it; links are left out, since they have no bytes."""
-    lines = []
-    for path, entry in sorted(tree.items()):
-        if entry.mode in (0o644, 0o755):
-            escaped = path.replace("\\", "\\\\").replace("\n", "\\n")
-            mark = "\\" if escaped != path else ""
-            lines.append(f"{mark}{entry.digest.sha256}  {escaped}\n")
+    lines = [
+        f"{digest[0]}  {path}\n" if "\\" not in path and "\n" not in path else _escaped(digest[0], path)
+        for path, (digest, mode) in sorted(tree.items())
+        if mode != LINK
+    ]
     return "".join(lines)
+
+
+def _escaped(sha256: str, path: str) -> str:
+    return "\\{}  {}\n".format(sha256, path.replace("\\", "\\\\").replace("\n", "\\n"))

@@ -126,7 +126,7 @@ class Walk:
         if ignore.NAME in entries and entries[ignore.NAME].is_file():
             rules = self._read_rules(prefix, rules)
         here = _Here(prefix, source, rules, self.known.names(prefix, rules), self.memo.open(prefix, rules))
-        known, names, append = here.known, here.names, self.files.append
+        known, names, append, new = here.known, here.names, self.files.append, tuple.__new__
         for name, entry in entries.items():
             try:
                 if entry.is_file(follow_symlinks=False):
@@ -139,7 +139,7 @@ class Walk:
                     if packed:
                         stat = entry.stat(follow_symlinks=False)
                         mode = EXECUTABLE if stat.st_mode & 0o100 else FILE
-                        append(Packed(prefix + name, source + name, mode, None, stat))
+                        append(new(Packed, (prefix + name, source + name, mode, None, stat)))
                 elif entry.is_dir(follow_symlinks=False):
                     if name not in _NEVER_DIRECTORIES and self._enters(here, name):
                         stat = entry.stat(follow_symlinks=False)

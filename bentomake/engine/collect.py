@@ -90,8 +90,7 @@ def _collect(store: ContentStore, actions: ActionCache, limit: int, young: float
         used.append((max(trace.at, last if isinstance(last, (int, float)) else 0), key, trace.tree, seen))
     for at, key, tree, seen in sorted(used, reverse=True):
         try:
-            named = {tree.sha256: tree.size} | {e.digest.sha256: e.digest.size for e in store.tree(tree).values()}
-            named |= {digest.sha256: digest.size for digest in map(Digest.parse, seen)}
+            named = dict([*store.reach(tree), *map(Digest.parse, seen)])
         except Missing:
             named = {}
         more = sum(size for sha256, size in named.items() if sha256 not in kept)

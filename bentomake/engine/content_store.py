@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from ..errors import StoreError
 from . import reflink
 from .digest import Digest, of_bytes
-from .tree import EXECUTABLE, FILE, Dumped, Entry, Tree, differing, dumped, load
+from .tree import EXECUTABLE, FILE, TREE, Dumped, Entry, Tree, differing, dumped, load, under
 
 _YEAR_2000 = 946_684_800 * 10**9  # 2000-01-01, UTC
 _SECOND = 10**9
@@ -48,9 +48,13 @@ class ContentStore:
         self.notes: list[str] = []  # odd things found, for `-v`
         self.known: set[tuple[Digest, int]] = set()  # (digest, mode) of blobs that are there and sound
         self._trees: dict[Digest, Tree] = {}  # the last that this process read or put
+        self._below: dict[tuple[str, Digest], Tree] = {}  # path, a tree that it stands for → the files
         self._grain = 1  # ns; how exactly the file system keeps a time, as far as is known
         self._serial = 0
         self._lock = threading.Lock()
+        # Who looks at thousands of files takes turns: threads that give the interpreter away at every file, and want
+        # it back, cost more than they gain.
+        self.turn = threading.RLock()
         try:
             os.makedirs(os.path.join(root, "tmp"), mode=0o700, exist_ok=True)
             os.makedirs(os.path.join(root, "blobs"), exist_ok=True)
@@ -78,7 +82,10 @@ class ContentStore:
 
     def lacking(self, entries: Iterable[Entry]) -> list[Entry]:
         """Those whose blob is not there, or not sound."""
-        entries = [entry for entry in entries if entry not in self.known]
+        with self.turn:
+            return self._lacking([entry for entry in entries if entry not in self.known])
+
+    def _lacking(self, entries: list[Entry]) -> list[Entry]:
         try:
             blobs = os.open(f"{self.root}/blobs", os.O_RDONLY)  # names below it are short ways for the kernel
         except OSError:
@@ -215,6 +222,7 @@ class ContentStore:
         raise Missing(digest.sha256)
 
     def put_tree(self, tree: Tree) -> Digest:
+        """Keep a tree; the trees that it names must be there."""
         return self.put_dumped(dumped(tree))
 
     def put_dumped(self, dumped: Dumped) -> Digest:
@@ -224,7 +232,30 @@ class ContentStore:
         return dumped.digest
 
     def tree(self, digest: Digest) -> Tree:
-        """A tree that was put; Missing if it, or its form, is damaged."""
+        """A tree that was put, with all files of the trees that it names; Missing if one, or its form, is damaged."""
+        return self.whole(self.shallow(digest))
+
+    def whole(self, tree: Tree) -> Tree:
+        """A tree with the files of the trees that it names."""
+        inner = [path for path, (_, mode) in tree.items() if mode == TREE]
+        if not inner:
+            return tree
+        found = {path: entry for path, entry in tree.items() if entry.mode != TREE}
+        for path in inner:
+            name = path, tree[path].digest
+            if name not in self._below:
+                self._below[name] = under(path, self.tree(tree[path].digest))
+            found |= self._below[name]
+        return found
+
+    def reach(self, digest: Digest) -> Iterator[Digest]:
+        """Every blob that a tree needs, and its own."""
+        yield digest
+        for entry in self.shallow(digest).values():
+            yield from self.reach(entry.digest) if entry.mode == TREE else (entry.digest,)
+
+    def shallow(self, digest: Digest) -> Tree:
+        """A tree as it was put: one that it names is one entry."""
         tree = self._trees.get(digest)
         if tree is None:
             try:
@@ -243,9 +274,15 @@ class ContentStore:
     def differing(self, old: Digest, new: Digest) -> tuple[Tree, Tree]:
         """Two trees without what both have; Missing if one, or its form, is damaged."""
         try:
-            return differing(self.read(old), self.read(new))
+            before, after = differing(self.read(old), self.read(new))
         except ValueError as error:
             raise Missing(str(error)) from error
+        for path in [path for path, entry in before.items() if entry.mode == TREE]:
+            if path in after and after[path].mode == TREE:
+                inner = self.differing(before.pop(path).digest, after.pop(path).digest)
+                before |= under(path, inner[0])
+                after |= under(path, inner[1])
+        return self.whole(before), self.whole(after)
 
     def blobs(self) -> Iterator[tuple[str, Digest, os.stat_result]]:
         """Every blob: path, the digest that its name promises with today's size, and its stat."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from functools import partial
 from typing import Any, NamedTuple
 
 _WRITTEN = re.compile(r"([0-9a-f]{64})-([0-9]+)")
@@ -26,6 +27,9 @@ class Digest(NamedTuple):
         if found is None:
             raise ValueError(f"not a digest: {text!r}")
         return cls(found[1], int(found[2]))
+
+
+digest_of = partial(tuple.__new__, Digest)  # a Digest of (sha256, size), where ten thousand are made
 
 
 def of_bytes(data: bytes) -> Digest:

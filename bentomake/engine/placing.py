@@ -39,7 +39,7 @@ class Placing:
         Only what lies below `linked` may share its bytes with a blob: the rest will be written to by others. Missing
         if a blob is not sound.
         """
-        store, known, link = self._store, self._store.known, os.link
+        store, known, link = self._store, self._store.known if not self._reflinks else (), os.link
         here, parent = -1, None
         blobs = os.open(f"{store.root}/blobs", os.O_RDONLY)
         try:
@@ -51,10 +51,11 @@ class Placing:
                         os.close(here)
                     here, parent = os.open(os.path.join(self._directory, directory), os.O_RDONLY), directory
                 # `file`, spelled out where it is called ten thousand times, with names that are short for the kernel
-                digest, mode = entry
-                if entry in known and digest[1] and path.startswith(linked) and mode != LINK and not self._reflinks:
+                (sha256, size), mode = entry
+                if size and mode == FILE and entry in known and path.startswith(linked):
                     try:
-                        link(store.name(digest, mode), name, src_dir_fd=blobs, dst_dir_fd=here, follow_symlinks=False)
+                        blob = f"{sha256[:2]}/{sha256[2:]}"
+                        link(blob, name, src_dir_fd=blobs, dst_dir_fd=here, follow_symlinks=False)
                         continue
                     except OSError:
                         pass

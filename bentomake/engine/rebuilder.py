@@ -63,6 +63,10 @@ class Rebuilder:
 
     def find(self, action: Action, static: Manifest) -> Trace | None:
         """A trace whose discovered facts are today's, and whose tree is whole."""
+        with self.store.turn:
+            return self._find(action, static)
+
+    def _find(self, action: Action, static: Manifest) -> Trace | None:
         tried: set[str] = set()
         for names in self.cache.discovered(static.key):
             lines = []

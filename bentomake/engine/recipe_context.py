@@ -33,6 +33,11 @@ class StoredFiles:
             self._tree = self._store.tree(self.digest)
         return self._tree
 
+    @property
+    def parts(self) -> Tree:
+        """The same as it was made: a tree in it is one entry."""
+        return self._store.shallow(self.digest)
+
     def read(self, path: str) -> bytes:
         return self._store.read(self.tree[path].digest)
 
@@ -53,6 +58,8 @@ class UserFiles:
         self._binding = binding
         self._name = name
         self.tree: Tree = binding.source(name).tree
+        self.parts = self.tree
+        self.digest = binding.source(name).digest
 
     def read(self, path: str) -> bytes:
         where = self._binding.fetch(self._name, path)

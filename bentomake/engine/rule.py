@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..errors import RuleError
-from .tree import Entry, Tree
+from .tree import TREE, Entry, Tree
 
 if TYPE_CHECKING:
+    from .digest import Digest
     from .fact import Fact
     from .process import Completed
 
@@ -28,8 +29,14 @@ class Tool(NamedTuple):
 class Files(Protocol):
     """A tree that can be read: an input's outputs, or a declared set of the user's files."""
 
+    digest: Digest  # of the tree
+
     @property
     def tree(self) -> Tree: ...
+    @property
+    def parts(self) -> Tree:
+        """The same as it was made: a tree in it is one entry."""
+
     def read(self, path: str) -> bytes: ...
     def text(self, path: str) -> str: ...
     def path(self, path: str) -> str:
@@ -180,8 +187,8 @@ def check_outputs(rule: Rule, tree: Tree) -> None:
     """Raise RuleError if the tree holds a path that was not declared, or lacks one that was."""
     exact = {out.strip("()") for out in rule.outputs if not out.strip("()").endswith("/")}
     below = tuple(out.strip("()") for out in rule.outputs if out.strip("()").endswith("/"))
-    for path in tree:
-        if path not in exact and not path.startswith(below):
+    for path, entry in tree.items():
+        if path not in exact and not (f"{path}/" if entry.mode == TREE else path).startswith(below):
             raise RuleError(f"The rule {rule.name} made {path}, which it does not declare.", place=rule.file)
     for out in rule.outputs:
         if not out.startswith("(") and not out.endswith("/") and out not in tree:

@@ -7,9 +7,9 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from .digest import Digest
+from .digest import Digest, digest_of
 
 Signature = tuple[int, int, int, int, int]  # size, mtime, ctime (ns), inode, mode
 _CHUNK = 1 << 20
@@ -49,7 +49,7 @@ class StatIndex:
                 first, *rest = stream.read().split(b"\n")
             data = json.loads(first)
             if data["version"] == _VERSION:
-                digests = map(Digest, data["sha256"], data["sizes"])
+                digests = map(digest_of, zip(data["sha256"], data["sizes"], strict=True))
                 known = zip(data["stamps"], digests, data["xxh3"], strict=True)
                 self._entries = dict(zip(data["paths"], known, strict=True))
                 for path, stamp, sha256, size, xxh3 in map(json.loads, rest):
@@ -62,6 +62,12 @@ class StatIndex:
         """The digest of a file that has this stamp, if it is known."""
         entry = self._entries.get(path)
         return entry[1] if entry is not None and entry[0] == stamp else None
+
+    def all_known(self, paths: Sequence[str], stamps: Sequence[int]) -> list[Digest | None]:
+        """The same for many, each with its stamp."""
+        get = self._entries.get
+        found = zip(map(get, paths), stamps, strict=True)
+        return [None if entry is None or entry[0] != stamp else entry[1] for entry, stamp in found]
 
     def digest(self, path: str, st: os.stat_result | None = None) -> Digest:
         """The file's digest; OSError if it cannot be read."""

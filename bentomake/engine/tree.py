@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 from .digest import Digest, of_bytes
@@ -11,10 +12,11 @@ from .digest import Digest, of_bytes
 FILE = 0o644
 EXECUTABLE = 0o755
 LINK = 0o120000  # the digest is that of the link's target text
+TREE = 0o40000  # the digest is that of another tree, whose paths lie below this one
 
 
 class Entry(NamedTuple):
-    """One path's content: its digest, and a mode of FILE, EXECUTABLE or LINK."""
+    """One path's content: its digest, and a mode of FILE, EXECUTABLE or LINK; TREE where a tree is made of trees."""
 
     digest: Digest
     mode: int
@@ -22,7 +24,9 @@ class Entry(NamedTuple):
 
 Tree = Mapping[str, Entry]
 
-_NAMES = {mode: f"{mode:o}" for mode in (FILE, EXECUTABLE, LINK)}
+entry_of = partial(tuple.__new__, Entry)  # an Entry of (digest, mode), where ten thousand are made
+
+_NAMES = {mode: f"{mode:o}" for mode in (FILE, EXECUTABLE, LINK, TREE)}
 _MODES = {name: mode for mode, name in _NAMES.items()}
 _RECORD = re.compile(r"(?<![^\0])([0-7]+) ([0-9a-f]{64})-([0-9]+) ([^\0]+)\0")
 _SUSPECT = re.compile(r"[ /]\.{0,2}[/\0]")  # what a path that is absolute or climbs has in it, and few others have

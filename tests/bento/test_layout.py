@@ -19,5 +19,6 @@ def test_the_content_digest_is_that_of_the_canonical_form(modes, models):
     tree = {path: Entry(of_bytes(path.encode("utf-8", "surrogatepass")), mode) for path, mode in modes.items()}
     info = {"service": "service:Light", "labels": {"ä": "ö"}, "z": [1, None]}
     files = [[path, entry.digest.sha256, f"{entry.mode:o}"] for path, entry in sorted(tree.items())]
-    canonical = {"name": "light", "files": files, "models": sorted(models), "info": info}
-    assert content_digest("light", tree, models, info) == of_value(canonical)
+    sources = of_bytes(b"the tree of the sources")
+    canonical = {"name": "light", "sources": sources.sha256, "files": files, "models": sorted(models), "info": info}
+    assert content_digest("light", sources, tree, models, info) == of_value(canonical)
