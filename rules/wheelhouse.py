@@ -9,6 +9,7 @@ from bentomake.engine.rule import Context, Produced, rule
 from bentomake.errors import BentofileError
 
 SCRIPT = "wheelhouse.sh"
+BYTECODE = "wheelhouse_bytecode.py"
 _LOCK = "requirements.txt"
 
 
@@ -17,7 +18,7 @@ _LOCK = "requirements.txt"
     inputs=["pinned"],
     params=["image.features", "image.offline", "image.wheel_cache"],
     tools=["pip", "uv"],
-    templates=[SCRIPT],
+    templates=[SCRIPT, BYTECODE],
 )
 def wheelhouse(ctx: Context) -> Mapping[str, Produced]:
     """A directory for `pip install --no-index --find-links`, its requirements.txt, and the script that an image runs.
@@ -61,6 +62,7 @@ def wheelhouse(ctx: Context) -> Mapping[str, Produced]:
     made: dict[str, Produced] = {f"wheelhouse/{name}": entry for name, entry in house.wheels.values()}
     made["wheelhouse/requirements.txt"] = "".join(f"{pin.text}\n" for pin in sorted(house.wheels, key=lambda p: p.name))
     made["wheelhouse/install.sh"] = ctx.template(SCRIPT)
+    made["wheelhouse/bytecode.py"] = ctx.template(BYTECODE)
     if facts["locked"] and not missing and not other:
         made["wheelhouse/complete"] = "yes\n"
     installer = house.installer()

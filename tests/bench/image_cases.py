@@ -25,6 +25,7 @@ RUN apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no
 COPY --from=plain /etc/ssl/certs /etc/ssl/certs
 ENV SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
 """
+_KEPT = "24GB"  # of layers and contexts that no image has any more; the peers copy the model into each image anew
 _CLASS = """\
 import bentoml
 
@@ -81,6 +82,8 @@ class Project:
         (self.directory / "bentofile.yaml").write_text(_BENTOFILE.format(attribute=attribute, base=BASE, more=more))
 
     def build(self) -> None:
+        for what in (["image", "prune", "-f"], ["builder", "prune", "-f", "--keep-storage", _KEPT]):
+            subprocess.run(["docker", *what], stdout=subprocess.DEVNULL, check=True)
         done = subprocess.run(self._builder, cwd=self.directory, env=self.env, capture_output=True, text=True)
         if done.returncode:
             raise Failed(f"{' '.join(self._builder)}: {done.stdout[-1000:]}{done.stderr[-1000:]}")

@@ -9,8 +9,9 @@ from typing import Any
 from bentomake.rules.dockerfile import dockerfile
 from context import FakeContext
 
+from bentomake.engine.digest import of_bytes
 from bentomake.engine.rule import check_outputs
-from bentomake.engine.tree import Entry
+from bentomake.engine.tree import FILE, Entry
 
 DOCKERFILE, ENTRYPOINT = "env/docker/Dockerfile", "env/docker/entrypoint.sh"
 BUILDKIT, TEMPLATE, CONDA = (
@@ -72,7 +73,7 @@ def make(
     )
     assert set(ctx.params) <= set(dockerfile.params)
     tree = dockerfile.recipe(ctx)
-    check_outputs(dockerfile, tree)  # type: ignore[arg-type]
+    check_outputs(dockerfile, {path: Entry(of_bytes(b""), FILE) for path in tree})
     made = Made({path: ctx.hosts[value] if isinstance(value, Entry) else _text(value) for path, value in tree.items()})
     made.modes = {path: value.mode for path, value in tree.items() if isinstance(value, Entry)}
     made.said = list(ctx.warnings)

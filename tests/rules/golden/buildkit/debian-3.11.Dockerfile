@@ -30,7 +30,7 @@ WORKDIR /home/bentoml/bento
 COPY --chown=bentoml:bentoml env/python ./env/python/
 ARG PIP_NO_CACHE_DIR
 ARG BENTOML_FEATURES=
-RUN --mount=type=bind,from=wheelhouse,target=/run/bentomake --mount=type=secret,id=netrc,target=/root/.netrc --mount=type=cache,target=/root/.cache/pip export PIP_BREAK_SYSTEM_PACKAGES=1 PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1 \
+RUN --mount=type=bind,from=wheelhouse,target=/run/bentomake --mount=type=cache,target=/root/.cache/bentomake --mount=type=secret,id=netrc,target=/root/.netrc --mount=type=cache,target=/root/.cache/pip export PIP_BREAK_SYSTEM_PACKAGES=1 PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1 \
  && cd ./env/python && { [ -f /run/bentomake/install.sh ] && sh /run/bentomake/install.sh \
      || python3 -m pip install -r requirements.txt; } \
  && if [ -n "$BENTOML_FEATURES" ]; then version=$(python3 -c "import bentoml; print(bentoml.__version__)") \
