@@ -87,8 +87,8 @@ class Live(Plain):
 
         self._progress = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
-            TextColumn("{task.fields[text]}", style="dim"),
+            TextColumn("{task.description}", markup=False),
+            TextColumn("{task.fields[text]}", style="dim", markup=False),  # engines write [stage 2/9]
             TimeElapsedColumn(),
             console=Console(stderr=True),
             transient=True,
