@@ -26,7 +26,7 @@ FLOORS = [
         *("workspace", "project", "packing", "model_facts", "toolchain", "session", "runs", "surroundings", "swept"),
         *("imaging", "remembered", "stored"),
     },
-    {"build", "images", "containerize", "sdk"},
+    {"build", "loading", "images", "containerize", "sdk"},
     {"console", "cli", "__main__"},
 ]
 # rules/ stands beside the rooms it composes, not above them.

@@ -12,9 +12,9 @@ import click
 from .. import console
 from ..bento import bentofile
 from ..bento.bentofile import Remark
-from ..build import projects
 from ..console.display import progress_for
 from ..errors import EXIT_OK, EXIT_USAGE, BentofileError, BentomakeError, Several, UsageError
+from ..loading import projects
 from ..session import Session
 from ..surroundings import judge
 from ..workspace import Goal, Settings, goals
