@@ -158,7 +158,8 @@ def carry_out(plan: Sequence[Action], session: Session, progress: Progress, dry:
     jobs = settings.jobs or os.cpu_count() or 1
     outcomes = schedule(plan, rebuilder, progress, jobs=jobs, keep_going=settings.keep_going)
     result = Result({action.id: outcomes[action.id] for action in plan})
-    result.errors = [o.error for o in result.outcomes.values() if o.state == FAILED and o.error is not None]
+    failed = [o.error for o in result.outcomes.values() if o.state == FAILED and o.error is not None]
+    result.errors = list({(error.message, error.place): error for error in failed}.values())  # two steps, one mistake
     if settings.strict:
         result.errors += _strict(result.outcomes.values())
     return result

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from .bento import model_query
 from .bento.models import ModelStore
 from .bento.tag import Tag
-from .engine.digest import Digest
+from .engine.digest import Digest, of_value
 from .engine.fact import ABSENT, Fact
 from .engine.fresh import Watch
 from .engine.stat_index import StatIndex
+from .workspace import Settings
 
 KINDS = ("model_tag", "model_query", "model")
+
+
+def index_of(settings: Settings, home: str, progress: Callable[[str, int, int], None] | None = None) -> StatIndex:
+    """The digests of the files of a model store, which all projects and all Bentos have in common."""
+    return StatIndex(settings.state("models", of_value(os.path.realpath(home))[:16] + ".json"), progress)
 
 
 def ask(kind: str, name: str, models: ModelStore, watch: Watch, index: StatIndex) -> Fact:

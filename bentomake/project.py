@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from . import model_facts
 from .bento import targets, unnamed_service
 from .bento.bentofile import Bentofile
+from .bento.context_file import leads_out
 from .bento.hub import hub_files
 from .bento.library import home
 from .bento.models import ModelStore
@@ -58,10 +59,8 @@ class Project:
         self._key = key
         self._lock = threading.RLock()
         self.origin = of_value([self.context, os.path.realpath(bentofile.path)])[:16]
-        self.index = StatIndex(
-            settings.state("projects", self.origin, "stat.json"),
-            lambda path, done, total: moved(label, f"hashes {os.path.basename(path)}", done, total),
-        )
+        self._hashes = lambda path, done, total: moved(label, f"hashes {os.path.basename(path)}", done, total)
+        self.index = StatIndex(settings.state("projects", self.origin, "stat.json"), self._hashes)
         self.remembered = Remembered(settings, self.origin, cache)
         self.remarks: list[Any] = list(bentofile.remarks)
         self.written = bentofile
@@ -153,7 +152,7 @@ class Project:
             return self.imaging.ask(kind, name)
         with self._lock:
             if kind in model_facts.KINDS:
-                return model_facts.ask(kind, name, self.models, self.watch, self.index)
+                return model_facts.ask(kind, name, self.models, self.watch, self.model_index)
             if kind == "hf":
                 pinned = self.remembered.hub_commits.get(name)
                 return ABSENT if pinned is None else Fact(pinned, pinned)
@@ -166,6 +165,10 @@ class Project:
                 self.watch.variable(name, value)
                 return fact._replace(value=value)
             return fact
+
+    @cached_property
+    def model_index(self) -> StatIndex:
+        return model_facts.index_of(self.settings, self.home, self._hashes)
 
     @cached_property
     def _service_facts(self) -> ServiceFacts:
@@ -223,6 +226,8 @@ class Project:
                 return self.interpreter.path
             case "read":
                 return self._read
+            case "leads_out":
+                return partial(leads_out, self.context)
             case "names":
                 return self._names
             case "look":
@@ -299,3 +304,5 @@ class Project:
 
     def save(self) -> None:
         self.index.save()
+        if "model_index" in vars(self):
+            self.model_index.save()

@@ -44,6 +44,7 @@ class StoredBento:
         self._lock = threading.RLock()
         self.index = StatIndex(session.settings.state("bentos", self.origin, f"{tag.version}.json"))
         self.models = ModelStore(self.home)
+        self.model_index = model_facts.index_of(session.settings, self.home)
         self.imaging = Imaging(session.settings, session.key, session.store, self.home)
 
     def ahead(self) -> None:
@@ -92,7 +93,7 @@ class StoredBento:
             if kind == "model" and not self.models.resolve(Tag.parse(name)):
                 inner = ModelStore(self.directory)  # of an imported Bento, its models may lie in it
                 return model_facts.ask(kind, name, inner, self._session.watch, self.index)
-            return model_facts.ask(kind, name, self.models, self._session.watch, self.index)
+            return model_facts.ask(kind, name, self.models, self._session.watch, self.model_index)
 
     # the Bento's files
 
@@ -163,3 +164,4 @@ class StoredBento:
 
     def save(self) -> None:
         self.index.save()
+        self.model_index.save()

@@ -7,7 +7,7 @@ import stat
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .bento import package_judgement, requirement_judgement, unnamed_service
+from .bento import context_file, package_judgement, requirement_judgement, run_script, unnamed_service
 from .bento.bentofile import Bentofile, Remark
 from .bento.requirement_judgement import Said
 from .bento.schema import FILE
@@ -71,14 +71,20 @@ def judge_files(bentofile: Bentofile, context: str, watch: Watch) -> Found:
             why = "does not exist" if not os.path.lexists(full) else f"cannot be read: {error.strerror}"
             errors.append(BentofileError(f"{name} names {path}, which {why}.", place=place, hint=_near(context, path)))
             continue
-        if not regular:
+        if real := context_file.leads_out(context, path, parents=name == "python.requirements_txt"):
+            errors.append(context_file.led_out(name, path, real, place))
+        elif not regular:
             message = f"{name} names {path}, which is not a file."
             errors.append(BentofileError(message, place=place, hint="Name a file."))
         elif name.startswith("python.wheels") and not path.endswith((".whl", ".tar.gz", ".zip")):
             message = f"{name} names {path}, which is no wheel."
             errors.append(BentofileError(message, place=place, hint="A wheel's name ends with .whl."))
         elif name == "docker.setup_script":
-            remarks.extend(_shebang(full, path, place))
+            for found in _shebang(full, path, place):
+                if isinstance(found, Remark):
+                    remarks.append(found)
+                else:
+                    errors.append(found)
     return errors, remarks
 
 
@@ -117,7 +123,7 @@ def _near(context: str, path: str) -> str:
     return f"Did you mean {os.path.join(directory, close[0])}?" if close else "Paths are relative to the build context."
 
 
-def _shebang(full: str, path: str, place: str) -> Iterator[Remark]:
+def _shebang(full: str, path: str, place: str) -> Iterator[Remark | BentomakeError]:
     try:
         with open(full, "rb") as file:
             first = file.readline(4096)
@@ -127,8 +133,7 @@ def _shebang(full: str, path: str, place: str) -> Iterator[Remark]:
         message = f"The setup script {path} has no shebang, so sh runs it."
         yield Remark(message, place, "Begin it with #!/bin/bash or #!/usr/bin/env python.")
     elif first.endswith(b"\r\n"):
-        message = f"The setup script {path} has Windows line ends, with which Linux does not find its interpreter."
-        yield Remark(message, place, f"Run dos2unix {path}.")
+        yield run_script.windows(path, place)
 
 
 def judge_requirements(
@@ -152,6 +157,8 @@ def judge_requirements(
 
     def file_text(path: str) -> str | None:
         watch(os.path.join(context, path))
+        if context_file.leads_out(context, path, parents=True):
+            return ""  # the rule that reads it says so
         return _text(os.path.join(context, path))
 
     def there(path: str) -> bool:
@@ -197,11 +204,11 @@ def _text(full: str) -> str | None:
 
 
 def _allows(pin: str, version: str) -> bool:
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+    from packaging.specifiers import SpecifierSet
 
     try:
         return SpecifierSet(pin).contains(version, prereleases=True)
-    except InvalidSpecifier:
+    except ValueError:  # no specifier, or one with a number of thousands of digits
         return True  # the requirements rule says so
 
 

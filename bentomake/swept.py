@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from .bento import links
 from .bento.bentofile import Bentofile, Remark
 from .bento.walk import Packed
 from .errors import BentofileError, BentomakeError
@@ -14,11 +15,14 @@ _SECRET_NAMES = frozenset(
     {
         *(".env", ".netrc", ".pypirc", ".npmrc", ".pgpass", ".htpasswd", ".git-credentials", ".dockercfg"),
         *("id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "kubeconfig", "credentials.json", "service-account.json"),
+        *("service_account.json", "client_secret.json", "secrets.yaml", "secrets.yml", "secrets.json", "secrets.toml"),
     }
 )
 _SECRET_ENDS = (".pem", ".key", ".p12", ".pfx", ".jks", ".keystore", ".kdbx", ".ppk")
 _NO_SECRETS = ("example", "sample", "template", "dist")  # .env.example
-_SAID = 3  # files by name; more of them are counted
+_SECRET_PATHS = (".aws/credentials", ".docker/config.json", ".kube/config")
+_SAID = 3  # big files by name; more of them are counted
+_NAMED = 20  # secrets by name
 
 Found = tuple[list[BentomakeError], list[Remark]]
 
@@ -28,25 +32,26 @@ def judge_packed(bentofile: Bentofile, packing: Packing, source_layout: bool) ->
     selection = packing.selection
     remarks = packing.unmatched()
     place = bentofile.place("include")
-    if not selection.files:
+    errors = _module(bentofile, packing, source_layout)
+    if not selection.files and not errors:
         hint = "See what `include`, `exclude` and the .bentoignore files leave."
         remarks.append(Remark("No file is packed: the Bento would have no sources.", place, hint))
     written = {pattern.strip("/") for pattern in bentofile.values["include"]}
     files = selection.files
     big = [each for each in files if each[4].st_size > BIG and each.path not in written]
-    secret = [each for each in files if _is_secret(each[0].rpartition("/")[2]) and each.path not in written]
+    secret = [each for each in files if _is_secret(each[0]) and each.path not in written]
     remarks.extend(_big(packed, place) for packed in big[:_SAID])
     if len(big) > _SAID:
         hint = "Leave them out with `exclude`, or name each in `include`."
         remarks.append(Remark(f"{len(big) - _SAID} more packed files are over 100 MiB.", place, hint))
     if secret:
-        names = ", ".join(packed.path for packed in secret[:_SAID])
-        more = f" and {len(secret) - _SAID} more" if len(secret) > _SAID else ""
+        names = ", ".join(packed.path for packed in secret[:_NAMED])
+        more = f" and {len(secret) - _NAMED} more" if len(secret) > _NAMED else ""
         message = f"{names}{more} may hold secrets, and {'is' if len(secret) == 1 else 'are'} packed."
         remarks.append(
             Remark(message, place, "Leave it out with `exclude`; or name it in `include` to say it is meant.")
         )
-    errors = [] if not selection.files else _module(bentofile, packing, source_layout)
+    remarks.extend(links.warning(selection.leaving, place))
     return errors, remarks
 
 
@@ -56,7 +61,12 @@ def _big(packed: Packed, place: str) -> Remark:
     return Remark(f"{packed.path} is packed and has {size}.", place, hint)
 
 
-def _is_secret(name: str) -> bool:
+def _is_secret(path: str) -> bool:
+    name = path.rpartition("/")[2]
+    if path.endswith(_SECRET_PATHS):  # asked ten thousand times, and hardly ever so
+        return f"/{path}".endswith(tuple(f"/{known}" for known in _SECRET_PATHS))
+    if name.startswith("client_secret_") and name.endswith(".json"):
+        return True  # as Google names its downloads
     if name[:1] == "." and name.startswith(".env."):
         return not name.endswith(_NO_SECRETS)
     return name in _SECRET_NAMES or name.endswith(_SECRET_ENDS)

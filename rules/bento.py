@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from bentomake.bento import image, image_commands, wheels, yaml_text
+from bentomake.bento import context_file, image, image_commands, wheels, yaml_text
 from bentomake.bento import info as bento_info
 from bentomake.bento.layout import BENTO_YAML, DIGESTS, README, SOURCES, content_digest, digests_file, version_of
 from bentomake.bento.package_source import Options, secret_variables, variables
@@ -168,7 +168,7 @@ def _own_readme(ctx: Context, service: dict[str, Any]) -> bytes | None:
     text = ctx.param("description") or service.get("description")
     if text is not None and text.startswith("file:"):
         path = text[len("file:") :].strip().removeprefix("./")
-        found = _read(ctx, path)
+        found = context_file.read_if_there(ctx, "description", path)
         if found is None:
             raise BentofileError(
                 f"The description's file {path} does not exist.",
@@ -178,11 +178,13 @@ def _own_readme(ctx: Context, service: dict[str, Any]) -> bytes | None:
         return found
     if text:
         return str(text).encode()
-    return _read(ctx, README) if service["generation"] == "class" else None  # as real builds of that generation do
-
-
-def _read(ctx: Context, path: str) -> bytes | None:
-    if ctx.discover("file", f"ctx/{path}").digest == ABSENT.digest:
+    if service["generation"] != "class" or ctx.discover("file", f"ctx/{README}").digest == ABSENT.digest:
         return None
-    data: bytes = ctx.host("read")(f"ctx/{path}")
+    if (real := ctx.host("leads_out")(README)) is not None and f"{SOURCES}/{README}" not in ctx.input("sources").tree:
+        ctx.warn(
+            f"{README} leads to {real}, outside of the build context; its content is packed as the Bento's own.",
+            place=ctx.place("description"),
+            hint="Write a description, or replace the link by a copy.",
+        )
+    data: bytes = ctx.host("read")(f"ctx/{README}")  # as real builds of that generation do
     return data

@@ -126,11 +126,6 @@ def _facts(ctx: Context, environment: conda.Environment | None, script: bytes | 
         _refuse_unsupported(ctx, distro, python, cuda, environment is not None)
     cuda = distros.cuda_version(cuda, generation) if cuda else None
     env = _env(ctx)
-    if base_image and ctx.param("docker.system_packages") and image.of(ctx) is None:
-        ctx.warn(
-            "docker.system_packages are not installed: docker.base_image comes as it is.",
-            place=ctx.place("docker.system_packages"),
-        )
     if environment is not None and environment.python not in (None, python):
         ctx.warn(
             f"conda's environment has Python {environment.python}, the requirements are for Python {python}.",
@@ -218,7 +213,9 @@ def _line(ctx: Context, name: str, value: object) -> str:
     text = str(value)
     if re.search(r"[\n\r\0]", text):
         raise BentofileError(
-            f"A value of {name} has a line break, which a Dockerfile cannot hold.", place=ctx.place(name)
+            f"A value of {name} has a line break, which a Dockerfile cannot hold.",
+            place=ctx.place(name),
+            hint="Write it in one line, encoded if it has to be; or put it into a file that is packed.",
         )
     return text
 
@@ -235,7 +232,11 @@ def _words(ctx: Context, name: str) -> list[str]:
 def _one_word(ctx: Context, name: str) -> str | None:
     words = str(ctx.param(name) or "").split()
     if len(words) > 1:
-        raise BentofileError(f"{name} is not one word: {' '.join(words)}.", place=ctx.place(name))
+        raise BentofileError(
+            f"{name} is not one word: {' '.join(words)}.",
+            place=ctx.place(name),
+            hint="Write one image, for example python:3.11-slim.",
+        )
     return words[0] if words else None
 
 
@@ -252,7 +253,7 @@ def _pip_args(ctx: Context) -> list[str]:
 
 def _env(ctx: Context) -> dict[str, str]:
     """docker.env, and what `envs` gives the image: name → value."""
-    found = docker_env(ctx)
+    found = docker_env(ctx, remark=True)
     for env in [*(ctx.param("envs") or []), *image.envs(ctx)]:
         # A variable without a value is for whoever runs the image; the stage `build` is for secrets of its building.
         if env.get("value") and env.get("stage") != "build":
@@ -263,6 +264,7 @@ def _env(ctx: Context) -> dict[str, str]:
                 f"A $NAME in the value of {name} is taken literally: only ${name} itself would mean something, its "
                 "value in the base image.",
                 place=ctx.place(f"docker.env.{name}"),
+                hint="Write the value itself; what only the running image knows, the service reads or a script sets.",
             )
     return found
 

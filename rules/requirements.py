@@ -39,6 +39,7 @@ def requirements(ctx: Context) -> Mapping[str, Produced]:
         given = image_requirements.before(ctx, in_code, given)
     options = Options.of(ctx.param, ctx.place)
     local = _local(given)
+    places = {found.path: place for _, found, place in local}
     head, tail = given.options.lines(), []
     if ctx.oracle("generation") == "class":
         head = options.over(given.options).lines()
@@ -46,7 +47,7 @@ def requirements(ctx: Context) -> Mapping[str, Produced]:
     packed = wheels.pack(ctx, ctx.param("python.wheels") or [])
     archives = local_archives.pack(
         [(found, place) for _, found, place in local],
-        lambda path: context_file.read_if_there(ctx, "python.packages", path),
+        lambda path: context_file.read_if_there(ctx, "A requirement", path, places[path]),
         packed,
     )
     named = {text: found.packed() for text, found, _ in local}
@@ -70,16 +71,18 @@ def requirements(ctx: Context) -> Mapping[str, Produced]:
 
 
 def _given(ctx: Context) -> pins.Requirements:
-    def reader(path: str) -> bytes | None:
-        name = f"ctx/{path}"
-        if ctx.discover("file", name).digest == "absent":
-            return None
-        data: bytes = ctx.host("read")(name)
-        return data
-
     file, packages = ctx.param("python.requirements_txt"), ctx.param("python.packages") or []
+    option = "python.requirements_txt" if file else "python.packages"
+
+    def reader(path: str) -> bytes | None:
+        return context_file.read_if_there(ctx, option, path, parents=True)
+
     if not file:
-        return pins.read(lines=packages, place=ctx.place("python.packages"), reader=reader)
+
+        def place(index: int) -> str | None:
+            return ctx.place(f"{option}[{index}]") or ctx.place(option)
+
+        return pins.read(lines=packages, place=place, reader=reader)
     return pins.read([(file, ctx.place("python.requirements_txt"))], reader=reader)
 
 

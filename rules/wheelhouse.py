@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 
 from bentomake.engine.rule import Context, Produced, rule
-from bentomake.errors import BentofileError
+from bentomake.errors import BentofileError, Several
 
 SCRIPT = "wheelhouse.sh"
 BYTECODE = "wheelhouse_bytecode.py"
@@ -41,7 +41,7 @@ def wheelhouse(ctx: Context) -> Mapping[str, Produced]:
     data = files.read(_LOCK)
     try:
         asked = pins.read([(_LOCK, None)], reader=lambda path: data if path == _LOCK else b"", locked=True)
-    except BentofileError as error:  # another tool's Bento may have what ours never has
+    except (BentofileError, Several) as error:  # another tool's Bento may have what ours never has
         if ctx.param("image.offline"):
             raise
         ctx.log(f"The image installs by itself: {error.message}")

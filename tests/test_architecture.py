@@ -24,7 +24,7 @@ FLOORS = [
     {"service", "container"},
     {
         *("workspace", "project", "packing", "model_facts", "toolchain", "session", "runs", "surroundings", "swept"),
-        *("imaging", "remembered", "stored"),
+        *("imaging", "remembered", "stored", "rehearsal", "module_lookup"),
     },
     {"build", "loading", "images", "containerize", "sdk"},
     {"console", "cli", "__main__"},
@@ -37,7 +37,7 @@ ROOMS = {
     "networkx": {"engine.graph", "engine.scheduler"},
     "click": {"cli"},
     "rich": {"console"},
-    "jinja2": {"container.rendering"},
+    "jinja2": {"container.rendering", "container.template_remarks"},
     "pathspec": {"bento.patterns", "bento.ignore"},
     "xxhash": {"engine.stat_index"},
     "fsspec": {"bento.transfer"},

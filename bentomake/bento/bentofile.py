@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any, NamedTuple, NoReturn
 
 from ..errors import BentofileError, Several, UsageError
@@ -39,6 +39,19 @@ class Bentofile(NamedTuple):
             name = name[: max(name.rfind("."), name.rfind("["), 0)]
         return self.shown
 
+    def at(self, places: Container[str | None]) -> set[str]:
+        """The options of which anything, an item or a name too, is written at one of these places."""
+        names = {name for name, line in self.lines.items() if f"{self.shown}:{line}" in places}
+        return {
+            option
+            for option in self.values
+            if any(f"{name}.".startswith((f"{option}.", f"{option}[")) for name in names)
+        }
+
+    def without(self, options: Iterable[str]) -> Bentofile:
+        """The same, with these options as if nobody had written them."""
+        return self._replace(values={**self.values, **{name: unsaid(self.values[name]) for name in options}})
+
     def to_json(self) -> dict[str, Any]:
         return {
             "path": self.path,
@@ -53,6 +66,11 @@ class Bentofile(NamedTuple):
         """What `to_json` gave."""
         remarks = tuple(Remark(*remark) for remark in data["remarks"])
         return cls(data["path"], data["shown"], data["values"], data["lines"], remarks)
+
+
+def unsaid(value: Any) -> Any:
+    """What an option with such a value has where it is not written, as far as a judgement needs it."""
+    return type(value)() if isinstance(value, (list, dict)) else None
 
 
 def find(directory: str, cwd: str) -> str:
@@ -88,6 +106,16 @@ def missing(directory: str) -> UsageError:
 
 def load(path: str, cwd: str) -> Bentofile:
     """Read and check a bentofile; BentofileError for one mistake, Several for more, in the order of their lines."""
+    found, errors = judged(path, cwd)
+    raise_all(errors)
+    return found
+
+
+def judged(path: str, cwd: str) -> tuple[Bentofile, list[tuple[int, BentofileError]]]:
+    """A bentofile without the options that are wrong, and what is wrong, with its lines, in their order.
+
+    Raises UsageError for a text that holds no options.
+    """
     path = os.path.normpath(os.path.join(cwd, path))
     shown = _shown(path, cwd)
     from . import groups, judgement, pyproject, yaml_place
@@ -125,11 +153,12 @@ def load(path: str, cwd: str) -> Bentofile:
         if "python.is_src_layout" not in reading.lines:
             values["python.is_src_layout"] = None  # whether there is a src/ beside it says so
     judgement.together(reading, values)
-    raise_all(reading.all_errors())
     if os.path.basename(path) == OTHER_NAME:
         reading.remark(0, f"{OTHER_NAME} is read; bentoml itself looks for {NAME} only.", f"Rename it to {NAME}.")
     remarks = tuple(remark for _, remark in sorted(reading.remarks, key=lambda found: found[0]))
-    return Bentofile(path, shown, values, reading.lines, remarks)
+    found = Bentofile(path, shown, values, reading.lines, remarks)
+    errors = sorted(reading.all_errors(), key=lambda pair: pair[0])
+    return found.without(found.at({error.place for _, error in errors})) if errors else found, errors
 
 
 def raise_all(found: list[tuple[int, BentofileError]]) -> None:

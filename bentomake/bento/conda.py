@@ -38,15 +38,16 @@ def environment(ctx: Context) -> Environment | None:
     path = ctx.param("conda.environment_yml")
     if not path:
         return _described(ctx)
-    for name in OPTIONS[1:]:
-        if ctx.param(name):
-            ctx.warn(f"conda.environment_yml wins over {name}.", place=ctx.place(name), hint="Remove one of the two.")
     data = context_file.read(ctx, OPTIONS[0], path)
     content = _content(data, path)
     channels, dependencies = content.get("channels") or [], content.get("dependencies") or []
     for name, value in (("channels", channels), ("dependencies", dependencies)):
         if not isinstance(value, list):
-            raise BentofileError(f"`{name}` must be a list.", place=path)
+            raise BentofileError(
+                f"`{name}` must be a list.",
+                place=path,
+                hint=f"Write it as a list: {name}: [{'numpy' if name[0] == 'd' else 'conda-forge'}]",
+            )
     found = Environment(data, _python(dependencies), [str(channel) for channel in channels])
     _remark_anaconda(ctx, found, path)
     return found
@@ -66,7 +67,9 @@ def _described(ctx: Context) -> Environment:
         )
     if mappings and not _strings(mappings[0]["pip"]):
         raise BentofileError(
-            "conda.dependencies: `pip` must be a list of strings.", place=ctx.place("conda.dependencies")
+            "conda.dependencies: `pip` must be a list of strings.",
+            place=ctx.place("conda.dependencies"),
+            hint='Write {pip: ["idna"]}',
         )
     if pip := ctx.param("conda.pip"):
         if mappings:
@@ -98,7 +101,11 @@ def _content(data: bytes, shown: str) -> dict[str, Any]:
         raise problems[0][1]
     content = yaml_place.plain(root) if root is not None else None
     if not isinstance(content, dict):
-        raise BentofileError(f"{shown} is not a conda environment: it has no `dependencies`.", place=shown)
+        raise BentofileError(
+            f"{shown} is not a conda environment: it has no `dependencies`.",
+            place=shown,
+            hint="Write at least: dependencies: [numpy]",
+        )
     return content
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 # Python X.Y → image. The official images have every Python; the others what their makers publish.
 _PYTHONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 _MINICONDA = "continuumio/miniconda3"
+CONDA_PYTHONS = _PYTHONS  # those of the channel conda-forge
 
 
 class Distro(NamedTuple):
@@ -169,4 +170,7 @@ def support(
         hint = f"{distro} has Python {', '.join(known.images)}"
         hint += f"; Python {python} is on {there_are}." if there_are else "."
         found.append(Lack("docker.python_version", f"{distro} has no Python {python}.", hint))
+    if python and conda and python not in CONDA_PYTHONS:
+        hint = f"conda has Python {', '.join(CONDA_PYTHONS)}."
+        found.append(Lack("docker.python_version", f"conda has no Python {python}.", hint))
     return found

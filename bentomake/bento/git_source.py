@@ -12,7 +12,7 @@ from ..errors import StepError
 from .package_source import expand, hide, scrub
 
 _GIT = re.compile(
-    r"(?:(?P<name>[\w.-]+)\s*(?P<extras>\[[^\]]*\])?\s*@\s*)?"
+    r"(?:(?P<name>[\w.-]+)\s*(?:(?P<extras>\[[^\]]*\])\s*)?@\s*)?"
     r"git\+(?P<scheme>https?|ssh|git|file)://(?P<host>[^/#?\s]*)/(?P<path>[^#;\s]*?)(?:@(?P<ref>[^@#;\s]+))?"
     r"(?:#(?P<fragment>[^;\s]*))?(?P<marker>\s*;\s.*)?$"
 )

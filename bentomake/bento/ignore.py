@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from . import one_pass
+
 NAME = ".bentoignore"
 
 _SPECIAL = re.compile(rb"[*?\[\\]")
@@ -101,7 +103,10 @@ class _Run:
 
 
 def _one_of(regexes: list[bytes]) -> Callable[[bytes], object]:
-    return re.compile(b"|".join(regexes) if regexes else _NEVER, re.DOTALL).fullmatch
+    # One byte, one character: so both kinds of matcher mean the same.
+    plain, hard = one_pass.divide(f"^{regex.decode('latin-1')}\\Z" for regex in regexes)
+    match = re.compile("|".join(plain).encode("latin-1") if plain else _NEVER, re.DOTALL).match
+    return match if hard is None else lambda path: match(path) or hard(path.decode("latin-1"))
 
 
 def _runs(rules: list[_Rule]) -> list[_Run]:
@@ -146,7 +151,8 @@ def translate(glob: bytes) -> bytes:
             rest = glob[at:]
             alone = at - start > 1 and (start == 0 or glob[start - 1] == _SLASH)
             if alone and rest.startswith(b"/"):
-                parts.append(b"(?:.*/)?")
+                if parts[-1:] != [b"(?:.*/)?"]:  # a second one adds nothing
+                    parts.append(b"(?:.*/)?")
                 at += 1
             elif alone and (not rest or rest.startswith(b"\\/")):
                 parts.append(b".*")

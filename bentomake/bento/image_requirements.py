@@ -6,9 +6,9 @@ import os
 import posixpath
 import re
 
-from ..engine.fact import ABSENT
 from ..engine.rule import Context
 from ..errors import BentofileError, StepError
+from . import context_file
 from .image import Image
 from .pins import Read, Requirements
 from .pins import read as read_requirements
@@ -21,11 +21,7 @@ def before(ctx: Context, image: Image, given: Requirements) -> Requirements:
     """The image's requirements, then those of the bentofile, whose word on where packages come from is the last."""
 
     def reader(path: str) -> bytes | None:
-        name = f"ctx/{path}"
-        if ctx.discover("file", name).digest == ABSENT.digest:
-            return None
-        data: bytes = ctx.host("read")(name)
-        return data
+        return context_file.read_if_there(ctx, "The image in code", path, ctx.place("service"), parents=True)
 
     place = ctx.place("service")
     found = Requirements()

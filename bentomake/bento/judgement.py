@@ -80,7 +80,7 @@ def _packages(reading: Reading, values: dict[str, Any]) -> None:
     for index, link in enumerate(values["python.find_links"]):
         if "://" not in link:
             line = reading.lines.get(f"python.find_links[{index}]", reading.lines.get("python.find_links", 0))
-            message = f"{link} is a local directory, which will not be where the image is built."
+            message = package_judgement.LOCAL_LINKS.format(link)
             reading.remark(line, message, "Use the URL of a page with links.")
 
 

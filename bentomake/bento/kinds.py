@@ -136,8 +136,9 @@ def texts(reading: Reading, field: Field, dotted: str, node: Node) -> list[tuple
                 hint = f"Quote it: - {quoted(text_of(item))}"
             elif isinstance(item.value, dict) and len(item.value) == 1:
                 pair: Pair = next(iter(item.value.values()))
+                between = "=" if field.kind == "env" else ": "
                 if is_scalar(pair.node):
-                    hint = f"Quote it: - {quoted(f'{pair.key}: {text_of(pair.node)}')}"
+                    hint = f"Quote it: - {quoted(f'{pair.key}{between}{text_of(pair.node)}')}"
             reading.error(item.line, f"{at} must be a string, not {described(item)}.", hint)
     return found
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from ..errors import UsageError
 from .patterns import leave_out
+from .reading import Remark
 from .walk import FoundLink, Walk
 
+_SAID = 3  # links by name; more of them are counted
 _HOPS = 40  # as many as Linux follows
 
 
@@ -46,6 +48,30 @@ def place(walk: Walk) -> None:
             walk.add_link(link)
         else:
             walk.add_file(link.path, link.source, link.stat)
+            _note(link, walk)
+
+
+def warning(leaving: Sequence[tuple[str, str]], place: str | None) -> Iterator[Remark]:
+    """One remark for all links whose content is packed from outside of the context; none if there is none."""
+    if not leaving:
+        return
+    named = ", ".join(f"{path} → {real}" for path, real in leaving[:_SAID])
+    more = f" and {len(leaving) - _SAID} more" if len(leaving) > _SAID else ""
+    what = "A link leads" if len(leaving) == 1 else f"{len(leaving)} links lead"
+    message = f"{what} out of the build context, and what is there is packed: {named}{more}."
+    yield Remark(message, place, "Leave it out with `exclude`, or replace the link by a copy to say it is meant.")
+
+
+def _note(link: FoundLink, walk: Walk) -> None:
+    """Remember a link whose content is packed, if that lies outside; those below such a link go without saying."""
+    real, context = os.path.realpath(link.source), os.path.realpath(walk.context)
+    if (real + "/").startswith(context.rstrip("/") + "/"):
+        return
+    above = link.path.rpartition("/")[0]
+    while above and above not in walk.leaving:
+        above = above.rpartition("/")[0]
+    if not above:
+        walk.leaving[link.path] = real
 
 
 def _walk_through(link: FoundLink, tree: _PackedTree, walk: Walk) -> None:
@@ -55,6 +81,7 @@ def _walk_through(link: FoundLink, tree: _PackedTree, walk: Walk) -> None:
             hint=leave_out(link.path),
         )
         return
+    _note(link, walk)
     files, file_links = len(walk.files), len(walk.file_links)
     walk.directory(link.path + "/", link.stat, link.rules)
     tree.add(packed.path for packed in walk.files[files:])

@@ -14,7 +14,7 @@ NAMED = "./wheels/"  # as requirement files name it: whoever installs does that 
 ELSEWHERE = "Name a package of the index, or a URL; or put the file into the build context."
 ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2")
 _LOCAL = re.compile(
-    r"(?:[\w.-]+\s*(?P<named>\[[^\]]*\])?\s*@\s*(?=file:|\.{0,2}/))?"
+    r"(?:[\w.-]+\s*(?:(?P<named>\[[^\]]*\])\s*)?@\s*(?=file:|\.{0,2}/))?"
     r"(?P<file>file:(?!//))?(?P<path>[^\s;#\[]+)(?:#[^\s;\[]*)?(?P<extras>\[[^\]]*\])?(?P<marker>\s*;\s.*)?$",
     re.I,
 )

@@ -32,7 +32,7 @@ def read(ctx: Context, name: str) -> dict[str, pins.Line]:
 
 def bare(line: pins.Line) -> str:
     """A line in both lockers' one spelling, without extras and markers; a local file goes by its path alone."""
-    spec = re.sub(r"^\S+ @ (?=\./)", "", re.split(r"\s+;\s", line.spec)[0].strip())
+    spec = re.sub(r"^\S+ @ (?=\./)", "", re.split(r"\s;\s", line.spec, maxsplit=1)[0].strip())
     return re.sub(r"\[[^\]]*\]$", "", spec) if spec.startswith("./") else spec
 
 

@@ -33,10 +33,21 @@ MISNAMED = {
     "yaml": "pyyaml",
     "zmq": "pyzmq",
 }
-_NAME = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^\]]*\])?\s*(?=$|[;@=<>!~#\s(])")
-_EDITABLE = re.compile(r"(?:-e|--editable)(?:\s+|=)\s*(.+)$")
+MAX_CHARACTERS = 10_000  # of one line
+TOO_LONG = f"A requirement has more than {MAX_CHARACTERS:,} characters in one line."
+SHORTEN = "Write a requirement a line; hashes may follow it in lines of their own, after a backslash."
+# A stranger's text is matched, so no two neighbours of an expression may take the same characters again and again.
+_NAME = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?(?=$|[;@=<>!~#\s(])")
+_EDITABLE = re.compile(r"(?:-e|--editable)[\s=]\s*(\S.*)$")
 _REMOTE = re.compile(r"(?:[\w.-]+(?:\[[^\]]*\])?\s*@\s*)?(?:[a-z]+\+)?(?!file:)[a-z][a-z0-9+.-]*://", re.I)
-_PIN = re.compile(r"bentoml\s*(?:\[[^\]]*\])?\s*((?:[=<>!~]=?=?\s*[\w.*+!-]+\s*,?\s*)+)(?:;|#|--|$)", re.I)
+_PIN = re.compile(
+    r"bentoml\s*(?:\[[^\]]*\]\s*)?"
+    r"((?:(?:[=<>~]=?=?|!==?)\s*[\w.*+-]+(?:![\w.*+-]+)*\s*(?:,\s*)?)+)(?:;|#|--|$)",
+    re.I,
+)
+
+
+LOCAL_LINKS = "{} is a local directory, which will not be where the image is built."
 
 
 class Found(NamedTuple):
@@ -49,6 +60,9 @@ class Found(NamedTuple):
 
 def judge(text: str) -> Iterator[Found]:
     """What is to be said about one requirement."""
+    if len(text) > MAX_CHARACTERS:
+        yield Found(True, TOO_LONG, SHORTEN)
+        return
     text = text.strip()
     if editable := _EDITABLE.match(text):
         if not _REMOTE.match(editable[1]):
@@ -56,6 +70,9 @@ def judge(text: str) -> Iterator[Found]:
             yield Found(True, message, "Its modules are packed as sources; or build a wheel of it.")
         return
     if text.startswith("-"):
+        link = _found_at(text)
+        if link and "://" not in link:
+            yield Found(False, LOCAL_LINKS.format(link), "Use the URL of a page with links.")
         return
     spec = text.partition(" --")[0].partition(" ;")[0].strip()
     path = spec.partition(" @ ")[2].strip() or spec
@@ -71,6 +88,15 @@ def judge(text: str) -> Iterator[Found]:
     elif (name := _NAME.match(text)) and (other := MISNAMED.get(name[1].lower().replace("_", "-"))):
         message = f"{name[1]} is the name of an import; the package that has it is {other}."
         yield Found(False, message, f"Write {other}{text[len(name[1]) :]}.")
+
+
+def _found_at(text: str) -> str:
+    """What a line with --find-links names."""
+    for option in ("--find-links", "-f"):
+        rest = text.removeprefix(option)
+        if rest != text and (option == "-f" or rest[:1] in "= \t"):
+            return rest.lstrip("= \t").partition(" #")[0].strip().strip("'\"")
+    return ""
 
 
 def pin_of_bentoml(text: str) -> str | None:

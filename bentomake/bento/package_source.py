@@ -86,7 +86,8 @@ def refuse_credentials(url: str, place: str | None) -> None:
     scheme, _, rest = url.partition("://")
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     user, _, host = authority.rpartition("@")
-    odd_port = re.search(r":(?!\d*$)[^\]]*$", VARIABLE.sub("0", host))  # `user:pass/word@host`: the slash ends it early
+    port = VARIABLE.sub("0", host).rpartition("]")[2].partition(":")[2]
+    odd_port = re.search(r"\D", port)  # `user:pass/word@host`: the slash ends it early
     if odd_port or (user and not _named(user) and (":" in user or not scheme.endswith("ssh"))):
         shown = f"{scheme}://****" if odd_port else scrub(url)
         raise BentofileError(

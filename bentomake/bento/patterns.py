@@ -8,20 +8,24 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 
 from ..errors import UsageError
+from . import one_pass
 
 _ANY_DIRECTORY = "^(?:.+/)?"  # how pathspec begins a pattern that may match at any depth
 _EVERYTHING = ("*", "**")
 _SPECIAL = re.compile(r"[*?\[\]\\]")
+MAX_CHARACTERS = 10_000  # of one pattern; pathspec is not quick with longer ones, and a path has at most 4096
+_STALE = 100  # paths that matched a pattern whose first match is known already
+_UNCLOSED = 100  # pathspec may look for the end of each to the end of the pattern
 
 
 class PatternError(UsageError):
     """A pattern that means nothing; `kind` is include or exclude, `index` its place in that list."""
 
     def __init__(self, kind: str, index: int, pattern: str):
-        super().__init__(
-            f"The pattern {pattern!r} in {kind} is not a valid pattern.",
-            hint="Patterns are those of .gitignore: `*.py`, `/data/`, `!keep.txt`.",
-        )
+        message = f"The pattern {pattern!r} in {kind} is not a valid pattern."
+        if len(pattern) > MAX_CHARACTERS:
+            message = f"A pattern in {kind} has more than {MAX_CHARACTERS:,} characters: no path is as long."
+        super().__init__(message, hint="Patterns are those of .gitignore: `*.py`, `/data/`, `!keep.txt`.")
         self.kind = kind
         self.index = index
 
@@ -113,17 +117,24 @@ class PatternList:
                     found[index] = paths[0]
             elif (entry := self.compiled[index]) is not None:
                 pending[index] = entry[1]
-        if not pending:
-            return found
-        any_pending = one_of(list(pending.values()))
-        for path in paths:
+        each: dict[int, Callable[[str], object]] = {}
+        any_pending: Callable[[str], object] | None = None
+        for path in paths if pending else ():
+            if any_pending is None:
+                any_pending, asked, stale = one_of(list(pending.values())), len(pending), 0
             if any_pending(path):
-                for index in [index for index, regex in pending.items() if one_of([regex])(path)]:
-                    found[index] = path
-                    del pending[index]
+                before = len(found)
+                for index in list(pending):
+                    if index not in each:
+                        each[index] = one_of([pending[index]])
+                    if each[index](path):
+                        found[index] = path
+                        del pending[index]
                 if not pending:
                     break
-                any_pending = one_of(list(pending.values()))
+                stale += len(found) == before
+                if stale > _STALE or 2 * len(pending) <= asked:  # to compile them costs as much as many paths
+                    any_pending = None
         return found
 
     def is_inert(self, index: int) -> bool:
@@ -134,6 +145,9 @@ class PatternList:
 
 def one_of(regexes: list[str]) -> Callable[[str], object]:
     """One matcher for several of pathspec's expressions; what many of them begin with is tried once."""
+    regexes, hard = one_pass.divide(regexes)
+    if not regexes and hard is not None:
+        return hard
     deep = [regex.removeprefix(_ANY_DIRECTORY) for regex in regexes if regex.startswith(_ANY_DIRECTORY)]
     rest = [
         regex if regex.startswith("^") else ".*" + regex for regex in regexes if not regex.startswith(_ANY_DIRECTORY)
@@ -141,7 +155,8 @@ def one_of(regexes: list[str]) -> Callable[[str], object]:
     parts = [f"(?:{regex})" for regex in rest]
     if deep:
         parts.append(_ANY_DIRECTORY + "(?:" + "|".join(f"(?:{regex})" for regex in deep) + ")")
-    return _quietly_compile("|".join(parts)).match
+    match = _quietly_compile("|".join(parts)).match
+    return match if hard is None else lambda path: match(path) or hard(path)
 
 
 def _compile(kind: str, index: int, pattern: str) -> tuple[bool, str] | None:
@@ -149,6 +164,10 @@ def _compile(kind: str, index: int, pattern: str) -> tuple[bool, str] | None:
         from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern as Pattern
     except ImportError:
         from pathspec.patterns.gitwildmatch import GitWildMatchPattern as Pattern
+    if len(pattern) > MAX_CHARACTERS or any(
+        part.rpartition("]")[2].count("[") > _UNCLOSED for part in pattern.split("/")
+    ):
+        raise PatternError(kind, index, pattern)
     try:
         regex, positive = Pattern.pattern_to_regex(pattern)
         if regex is None or positive is None:

@@ -9,15 +9,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ..errors import BentofileError
+from ..errors import BentofileError, Several
+from . import package_judgement
 from .package_source import Options, refuse_credentials, scrub
+from .reading import MOST
 
 Read = Callable[[str], "bytes | None"]
 
-_COMMENT = re.compile(r"(^|\s+)#.*$")
+COMMENT = re.compile(r"(?:^|(?<=\s))#.*$")
 _URL = re.compile(r"(?:[\w.+-]+(?:\[[^\]]*\])?\s*@\s*)?([A-Za-z][A-Za-z0-9+.-]*)://(\S*)")
-_LINE_OPTION = re.compile(r"\s+(?=--?[a-z])")  # before `--hash=…` and the like after a requirement
+_LINE_OPTION = re.compile(r"(?<!\s)\s+(?=--?[a-z])")  # before `--hash=…` and the like after a requirement
 _HASH = re.compile(r"\s--hash[=\s]\s*(\w+:[0-9a-fA-F]+)")
+CIRCLE = "Take one of these lines out."
 ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2")
 _SHORT = {"-i": "--index-url", "-f": "--find-links", "-r": "--requirement", "-c": "--constraint", "-e": "--editable"}
 _VALUED = (*_SHORT.values(), "--extra-index-url", "--trusted-host", "--no-binary", "--only-binary")
@@ -65,7 +68,7 @@ def read(
     paths: Iterable[tuple[str, str | None]] = (),
     *,
     lines: Iterable[str] = (),
-    place: str | None = None,
+    place: str | Callable[[int], str | None] | None = None,
     reader: Read,
     locked: bool = False,
 ) -> Requirements:
@@ -77,9 +80,12 @@ def read(
     reading = _Reading(reader, locked)
     for path, named_at in paths:
         reading.file(path, named_at)
-    for line in lines:
-        for _, text in _logical(line):
-            reading.line(text, place or "bentofile")
+    for index, line in enumerate(lines):
+        at = (place(index) if callable(place) else place) or "bentofile"
+        for _, text in reading.logical(line, at):
+            reading.line(text, at)
+    if reading.wrong:
+        raise reading.wrong[0] if len(reading.wrong) == 1 else Several([*reading.wrong[:MOST]])
     return reading.found
 
 
@@ -117,6 +123,7 @@ class _Reading:
         self.reader = reader
         self.locked = locked
         self.found = Requirements()
+        self.wrong: list[BentofileError] = []
 
     def file(self, path: str, named_at: str | None, chain: tuple[str, ...] = (), constraint: bool = False) -> None:
         if "://" in path or posixpath.isabs(path):
@@ -126,8 +133,12 @@ class _Reading:
         path = posixpath.normpath(path)
         if path in chain:
             circle = " → ".join([*chain[chain.index(path) :], path])
-            raise BentofileError(f"Requirement files include each other: {circle}.", place=named_at)
-        data = self.reader(path)
+            raise BentofileError(f"Requirement files include each other: {circle}.", place=named_at, hint=CIRCLE)
+        try:
+            data = self.reader(path)
+        except BentofileError as error:
+            error.place = named_at
+            raise
         if data is None:
             raise BentofileError(
                 f"There is no requirement file {path}.",
@@ -136,10 +147,26 @@ class _Reading:
                 if chain
                 else "Paths start at the build context.",
             )
-        for number, text in _logical(_decode(data, path)):
+        for number, text in self.logical(_decode(data, path), path, numbered=True):
             self.line(text, f"{path}:{number}", (*chain, path), constraint)
 
+    def logical(self, text: str, place: str, *, numbered: bool = False) -> list[tuple[int, str]]:
+        """(number, text) of each line that says something; none of a text with a line that nobody wrote by hand."""
+        for number, raw in enumerate(text.splitlines(), 1):
+            if len(raw) > package_judgement.MAX_CHARACTERS and not self.locked:
+                at = f"{place}:{number}" if numbered else place
+                error = BentofileError(package_judgement.TOO_LONG, place=at, hint=package_judgement.SHORTEN)
+                self.wrong.append(error)
+                return []
+        return _logical(text)
+
     def line(self, text: str, place: str, chain: tuple[str, ...] = (), constraint: bool = False) -> None:
+        try:
+            self._line(text, place, chain, constraint)
+        except BentofileError as error:  # the other lines are read all the same
+            self.wrong.append(error)
+
+    def _line(self, text: str, place: str, chain: tuple[str, ...], constraint: bool) -> None:
         if not text.startswith("-"):
             spec, *after = _LINE_OPTION.split(text)
             for word in [word for word in after if _is_source(word)]:  # pip knows these on lines of their own
@@ -176,7 +203,11 @@ class _Reading:
             whole = f"{option} {value}".strip()
             options.other.extend([whole] if whole not in options.other else [])
         else:
-            raise BentofileError(f"The option {option} is not one of a requirement file.", place=place)
+            raise BentofileError(
+                f"The option {option} is not one of a requirement file.",
+                place=place,
+                hint=f"There are {', '.join(sorted({*_VALUED, *_SOURCES, *OTHER}))}.",
+            )
 
 
 def _decode(data: bytes, path: str) -> str:
@@ -202,7 +233,7 @@ def _logical(text: str) -> list[tuple[int, str]]:
         if raw.endswith("\\") and not raw.lstrip().startswith("#"):
             held += raw[:-1].strip() + " "
             continue
-        whole = _COMMENT.sub("", held + raw.strip()).strip()
+        whole = COMMENT.sub("", held + raw.strip()).strip()
         if whole:
             lines.append((begun, whole))
         begun, held = 0, ""
@@ -212,13 +243,15 @@ def _logical(text: str) -> list[tuple[int, str]]:
 def _option(text: str, place: str) -> tuple[str, str]:
     match = re.match(r"(--[a-z-]+)(?:[=\s]\s*(.*))?$|(-[a-z])\s*(.*)$", text)
     if not match:
-        raise BentofileError(f"Not an option of a requirement file: {text}.", place=place)
+        raise BentofileError(
+            f"Not an option of a requirement file: {text}.", place=place, hint="Write it as --option VALUE."
+        )
     option = match[1] or _SHORT.get(match[3], match[3])
     value = (match[2] or match[4] or "").strip()
     if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
         value = value[1:-1]
     if not value and option in _VALUED:
-        raise BentofileError(f"{option} needs a value.", place=place)
+        raise BentofileError(f"{option} needs a value.", place=place, hint=f"Write {option} VALUE, or remove the line.")
     return option, value
 
 
@@ -238,7 +271,7 @@ def _requirement(text: str, place: str, locked: bool = False) -> Line:
         return Line(text, spec, place, pinned=True, path=spec)
     try:
         parsed = Requirement(spec)
-    except InvalidRequirement as error:
+    except (InvalidRequirement, RecursionError) as error:  # a marker of a thousand brackets
         if url and url.start(1) == 0:  # a bare URL
             return Line(text, spec, place, _name_of_url(spec), True)
         typo = re.match(r"([\w.-]+(?:\[[^\]]*\])?)\s*=\s*([\w.*+!-]+)\s*$", spec)

@@ -23,7 +23,11 @@ def split(text: str, place: str | None) -> list[str]:
     try:
         words = shlex.split(text)
     except ValueError as error:
-        raise BentofileError(f"python.pip_args cannot be split into words: {error}.", place=place) from error
+        raise BentofileError(
+            f"python.pip_args cannot be split into words: {error}.",
+            place=place,
+            hint="Its words are split as a shell does: close the quote, or write a backslash before it.",
+        ) from error
     for word in words:
         if "://" in word:
             refuse_credentials(word, place)

@@ -44,7 +44,7 @@ def configured(path: str) -> bool:
     """Whether a pyproject.toml has build options; quick, and without an error for one that cannot be read."""
     try:
         with open(path, "rb") as file:
-            return re.search(rb"^\s*\[+\s*tool\s*\.\s*bentoml\b|^\s*bentoml\b", file.read(MAX_BYTES), re.M) is not None
+            return re.search(rb"^[^\S\n]*(?:\[+\s*tool\s*\.\s*)?bentoml\b", file.read(MAX_BYTES), re.M) is not None
     except OSError:
         return False
 

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from .yaml_place import Node
 
 MOST = 100  # mistakes, and remarks, that are told one by one
+_LONG = 2000
 _INDEX = re.compile(r"\[\d+\]")
+_PAIR = re.compile(r'\b(?!(?:it|list|dashes|brackets|example): )([A-Za-z_][\w.-]*): (?=["\[{]|true\b|false\b|[0-9])')
+_WORD = re.compile(r"\b([A-Za-z_][\w.-]*): (?!true\b|false\b)((?:file:)?[A-Za-z][\w./-]*)(?=[,}]|$)")
 
 
 class Remark(NamedTuple):
@@ -41,6 +44,7 @@ class Reading:
             self.more += 1
             return
         place = f"{self.shown}:{line}" if line else self.shown
+        hint = hint if self.grammar == "YAML" else as_toml(hint)
         self.errors.append((line, BentofileError(message, place=place, hint=hint)))
 
     def all_errors(self) -> list[tuple[int, BentofileError]]:
@@ -56,6 +60,7 @@ class Reading:
     def remark(self, line: int, message: str, hint: str) -> None:
         if len(self.remarks) >= MOST:
             return
+        hint = hint if self.grammar == "YAML" else as_toml(hint)
         self.remarks.append((line, Remark(message, f"{self.shown}:{line}" if line else self.shown, hint)))
 
     def wrong_kind(self, name: str, wanted: str, node: Node, hint: str) -> None:
@@ -110,6 +115,14 @@ def described(node: Node) -> str:
         if isinstance(value, kind):
             return words
     return "a date"
+
+
+def as_toml(hint: str) -> str:
+    """What a hint says to write, in TOML instead of YAML: `key = value`, and no dashes before items."""
+    if len(hint) > _LONG:
+        return hint  # it quotes a long text, and to look for pairs in that is slow
+    hint = _PAIR.sub(r"\1 = ", _WORD.sub(r'\1 = "\2"', hint))
+    return re.sub(r"\b(Write|it:) - ", r"\1 ", hint).replace("without dashes", "as a table")
 
 
 def quoted(text: str) -> str:

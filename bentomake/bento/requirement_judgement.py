@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from ..errors import BentofileError, BentomakeError
-from . import local_archives, package_judgement
+from . import local_archives, package_judgement, pins
+from .pins import CIRCLE
 from .reading import Remark
 from .targets import Target
 
-_FILE = re.compile(r"(?:-r|-c|--requirement(?=[=\s])|--constraint(?=[=\s]))(?:\s*=\s*|\s*)(.+)$")
-_PLAIN = re.compile(r"([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*([=<>!~]=?=?[^;@]*)?$")
+_FILE = re.compile(r"(?:-r|-c|--requirement(?=[=\s])|--constraint(?=[=\s]))\s*(?:=\s*)?(\S.*)$")
+_PLAIN = re.compile(r"([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\]\s*)?([=<>!~]=?=?[^;@]*)?$")
+_AFTER = re.compile(r"\s(?:#|--)")  # a requirement: its comment, its hashes
+_SAME_NAME = 50  # lines that one more line of the same name is compared with
 
 
 class Said(NamedTuple):
@@ -38,13 +41,15 @@ def read(asked: Iterable[Said], file_text: Callable[[str], str | None]) -> tuple
         if match is None:
             found.append(said)
             return
-        named = re.sub(r"(^|\s+)#.*$", "", match[1]).strip().strip("'\"")
+        named = pins.COMMENT.sub("", match[1]).strip().strip("'\"")
         if not named or "://" in named or posixpath.isabs(named):
             return  # the rule that reads it says so
         path = posixpath.normpath(posixpath.join(posixpath.dirname(chain[-1]) if chain else "", named))
         if path in chain:
             circle = " → ".join([*chain[chain.index(path) :], path])
-            errors.append(BentofileError(f"Requirement files include each other: {circle}.", place=said.place))
+            errors.append(
+                BentofileError(f"Requirement files include each other: {circle}.", place=said.place, hint=CIRCLE)
+            )
             return
         text = file_text(path)
         if text is None:
@@ -71,7 +76,9 @@ def judge(
                 yield BentofileError(found.message, place=line.place, hint=found.hint)
             else:
                 yield Remark(found.message, line.place, found.hint)
-        spec = re.split(r"\s+(?:#|--)", line.text, maxsplit=1)[0]
+        if len(line.text) > package_judgement.MAX_CHARACTERS:
+            continue
+        spec = _AFTER.split(line.text, maxsplit=1)[0].rstrip()
         archive = None if spec.startswith(("-", "#")) else local_archives.parse(spec)
         if archive is None or archive.outside:
             continue
@@ -80,7 +87,7 @@ def judge(
             yield BentofileError(message, place=line.place, hint="Paths of packages are relative to the build context.")
         elif target is not None:
             yield from unfit(archive.path, target, line.place)
-    yield from _contradictions(asked)
+    yield from _contradictions([line for line in asked if len(line.text) <= package_judgement.MAX_CHARACTERS])
 
 
 def unfit(path: str, target: Target, place: str) -> Iterator[Remark]:
@@ -107,11 +114,11 @@ def _contradictions(asked: list[Said]) -> Iterator[Remark]:
     """Packages that are named twice: the same twice, or two versions that cannot both be."""
     known: dict[str, list[tuple[Said, str]]] = {}
     for line in asked:
-        match = _PLAIN.match(re.split(r"\s+(?:#|--)", line.text, maxsplit=1)[0].strip())
+        match = _PLAIN.match(_AFTER.split(line.text, maxsplit=1)[0].strip())
         if match is None:
             continue
         name, specifier = re.sub(r"[-_.]+", "-", match[1]).lower(), (match[2] or "").strip()
-        for other, before in known.get(name, []):
+        for other, before in known.get(name, [])[:_SAME_NAME]:
             if specifier == before:
                 if not line.constraint and not other.constraint:
                     yield Remark(f"{match[1]} is asked for twice, here and in {other.place}.", line.place, "Keep one.")
@@ -128,10 +135,9 @@ def _apart(pin: str, other: str) -> bool:
     exact = re.fullmatch(r"={2,3}\s*([^\s,*]+)", pin)
     if exact is None or not other:
         return False
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
-    from packaging.version import InvalidVersion
+    from packaging.specifiers import SpecifierSet
 
     try:
         return not SpecifierSet(other).contains(exact[1], prereleases=True)
-    except (InvalidSpecifier, InvalidVersion):
+    except ValueError:  # one of them is no specifier, no version, or has a number of thousands of digits
         return False

@@ -21,13 +21,15 @@ class Selection(NamedTuple):
     """The packed files by path, and all that must stay as it is for the answer to stay the same.
 
     `unmatched` are the patterns that matched no file, as (include or exclude, index); below a directory that the
-    patterns leave out as a whole nothing is looked at. `memo` makes the next selection cheap.
+    patterns leave out as a whole nothing is looked at. `leaving` are links whose content is packed from outside of the
+    context, and where that lies. `memo` makes the next selection cheap.
     """
 
     files: list[Packed]
     directories: list[Seen]
     ignore_files: list[Seen]
     unmatched: list[tuple[str, int]]
+    leaving: list[tuple[str, str]]
     memo: Memo
 
 
@@ -52,4 +54,5 @@ def select(
         raise found[0] if len(found) == 1 else Several(found)
     walk.files.sort(key=itemgetter(0))
     lists = (walk.include, walk.exclude)
-    return Selection(walk.files, walk.directories, walk.ignore_files, walk.memo.look(lists, walk.known), walk.memo)
+    unmatched, leaving = walk.memo.look(lists, walk.known), sorted(walk.leaving.items())
+    return Selection(walk.files, walk.directories, walk.ignore_files, unmatched, leaving, walk.memo)

@@ -78,6 +78,7 @@ class Walk:
         self.ignore_files: list[Seen] = []
         self.file_links: list[FoundLink] = []
         self.directory_links: list[FoundLink] = []
+        self.leaving: dict[str, str] = {}  # link whose content is packed from outside → where that lies
         self.errors: dict[str, BentomakeError] = {}
         self._never = set(_identities(never))
         self._root = context.rstrip("/")

@@ -12,9 +12,11 @@ import click
 from .. import console
 from ..bento import bentofile
 from ..bento.bentofile import Remark
+from ..build import rulebook
 from ..console.display import progress_for
 from ..errors import EXIT_OK, EXIT_USAGE, BentofileError, BentomakeError, Several, UsageError
-from ..loading import projects
+from ..project import Project
+from ..rehearsal import rehearse
 from ..session import Session
 from ..surroundings import judge
 from ..workspace import Goal, Settings, goals
@@ -82,8 +84,9 @@ def _texts(asked: Sequence[Goal], settings: Settings) -> Judged:
     remarks: list[Remark] = []
     for goal in asked:
         try:
-            path = goal.bentofile or bentofile.find(goal.context, settings.cwd)
-            remarks += bentofile.load(path, settings.cwd).remarks
+            found, wrong = bentofile.judged(goal.bentofile or bentofile.find(goal.context, settings.cwd), settings.cwd)
+            errors += [error for _, error in wrong]
+            remarks += found.remarks
         except BentomakeError as error:
             errors += _single(error)
     return errors, remarks
@@ -96,13 +99,31 @@ def _projects(asked: Sequence[Goal], settings: Settings) -> Judged:
     try:
         for goal in asked:
             try:
-                ((project,), _) = projects([goal], session, progress_for("plain", True, False))
-                wrong, odd = judge(project, sources=True)
+                wrong, odd = _project(goal, session)
                 errors += wrong
-                remarks += [*project.remarks, *odd]
-                project.save()
+                remarks += odd
             except BentomakeError as error:
                 errors += _single(error)
     finally:
         session.close()
     return errors, list(dict.fromkeys(remarks))
+
+
+def _project(goal: Goal, session: Session) -> Judged:
+    """What is to be said of one project: of its text, of what is around it, and what its steps would say."""
+    settings = session.settings
+    path = goal.bentofile or bentofile.find(goal.context, settings.cwd)
+    found, of_text = bentofile.judged(path, settings.cwd)
+    moved = progress_for("plain", True, False).moved
+    project = Project("", found, goal.context, settings, session.cache, session.key, session.watch, moved)
+    errors: list[BentomakeError] = [error for _, error in of_text]
+    said = {error.place for error in errors}
+    # What the patterns mean is not known where the text is wrong: a misspelt `exclude` leaves nothing out.
+    wrong, odd = judge(project, sources=not errors)
+    errors += [error for error in wrong if error.place not in said]
+    try:
+        more, warned = rehearse(project, rulebook(), errors)
+    except UsageError:  # there is no bentoml: a build says so
+        more, warned = [], []
+    project.save()
+    return [*errors, *more], [*project.remarks, *odd, *warned]

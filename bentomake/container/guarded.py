@@ -41,7 +41,8 @@ def render_guarded(
     if told["problem"]:
         raise _with_asked(TemplateProblem(*told["problem"]), told["asked"])
     return [
-        Rendered(one["text"], [(line[0], line[1]) for line in one["remarks"]], one["asked"]) for one in told["made"]
+        Rendered(one["text"], [(said[0], said[1], said[2]) for said in one["remarks"]], one["asked"])
+        for one in told["made"]
     ]
 
 
@@ -60,7 +61,7 @@ def main(answer: str) -> None:
         for buildkit in (False, True):
             told["made"].append(asdict(render(request["templates"], request["facts"], buildkit=buildkit, user=user)))
     except TemplateProblem as error:
-        told |= {"problem": [error.message, error.shown, error.line], "asked": error.asked}
+        told |= {"problem": [error.message, error.shown, error.line, error.hint], "asked": error.asked}
     with open(answer, "w", encoding="utf-8") as file:
         json.dump(told, file)
 

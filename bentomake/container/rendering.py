@@ -5,12 +5,14 @@ from __future__ import annotations
 import shlex
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 from jinja2 import StrictUndefined, TemplateSyntaxError, Undefined, UndefinedError, pass_context
 from jinja2 import TemplateNotFound as NotFound
+from jinja2.exceptions import SecurityError
 from jinja2.loaders import FunctionLoader
 from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
@@ -21,7 +23,11 @@ BASE = "base.j2"
 FRONTEND = "docker/dockerfile:1"
 PROMETHEUS_PORT = 3001
 MAX_TEXT = 1 << 20  # characters of a Dockerfile
+SMALLER = "See whether a loop of it ends; a template only writes a Dockerfile, and large work is a script's."
 _MAIN = "\0"  # the user's template to the loader: its file may be named as one of ours
+
+
+Said = tuple[str, int, str]  # a sentence, the template's line (0 if nobody knows), what to do
 
 
 class Default(str):
@@ -41,24 +47,25 @@ class UserTemplate:
 
 @dataclass
 class Rendered:
-    """A Dockerfile; remarks on the user's template, with their lines; the files that it asked for and did not get."""
+    """A Dockerfile; remarks on the user's template; the files that it asked for and did not get."""
 
     text: str = ""
-    remarks: list[tuple[str, int]] = field(default_factory=list)
+    remarks: list[Said] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
 
 
 class TemplateProblem(Exception):
-    """A template that cannot be rendered: a sentence, and where (`line` is 0 if nobody knows).
+    """A template that cannot be rendered: a sentence, where (`line` is 0 if nobody knows), and what to do.
 
     `asked` are the files that it asked for and did not get: with them it may be fine.
     """
 
-    def __init__(self, message: str, shown: str, line: int = 0):
+    def __init__(self, message: str, shown: str, line: int = 0, hint: str = SMALLER):
         super().__init__(message)
         self.message = message
         self.shown = shown
         self.line = line
+        self.hint = hint
         self.asked: list[str] = []
 
 
@@ -82,6 +89,9 @@ def render(
         made.text = _tidy(jinja.get_template(name).render())
         return made
     try:
+        from .template_remarks import dropped
+
+        made.remarks += dropped(jinja, templates[BASE], user.text)
         parts, size = [], 0
         for part in jinja.get_template(_MAIN).generate():
             parts.append(part)
@@ -113,6 +123,7 @@ def _environment(
             made.asked.append(name)
         return None
 
+    variables = _variables(facts, buildkit)
     jinja = SandboxedEnvironment(
         loader=FunctionLoader(load),
         extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"],
@@ -120,7 +131,7 @@ def _environment(
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        undefined=StrictUndefined if user is None else _remarking(user, made),
+        undefined=StrictUndefined if user is None else _remarking(user, made, sorted(variables)),
     )
     jinja.filters.update(
         env_value=env_value,
@@ -130,7 +141,7 @@ def _environment(
         normalize_line=_normalize_line,
     )
     jinja.tests["untouched"] = lambda value: isinstance(value, Default)
-    jinja.globals.update(_variables(facts, buildkit), bento__users_own=user is not None)
+    jinja.globals.update(variables, bento__users_own=user is not None)
     return jinja
 
 
@@ -188,7 +199,7 @@ def _tidy(text: str) -> str:
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
-def _remarking(user: UserTemplate, made: Rendered) -> type[Undefined]:
+def _remarking(user: UserTemplate, made: Rendered, known: Sequence[str]) -> type[Undefined]:
     class Remarking(Undefined):
         """A name that nobody defined renders as nothing, as in bentoml; but not without a word."""
 
@@ -196,7 +207,10 @@ def _remarking(user: UserTemplate, made: Rendered) -> type[Undefined]:
             if self._undefined_exception is not UndefinedError:
                 self._fail_with_undefined_error()  # what the sandbox forbids
             line = _line_on_stack(user.shown)
-            remark = (f"`{self._undefined_name}` is not defined: it renders as nothing.", line)
+            name = str(self._undefined_name)
+            close = get_close_matches(name, known, n=1, cutoff=0.8)
+            hint = f"Did you mean {close[0]}?" if close else "Define it with {% set %}, or take it out."
+            remark = (f"`{name}` is not defined: it renders as nothing.", line, hint)
             if remark not in made.remarks:
                 made.remarks.append(remark)
             return ""
@@ -225,13 +239,19 @@ def _problem(error: Exception, user: UserTemplate) -> TemplateProblem:
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in own]
         if frames:
             shown, line = frames[-1].filename, frames[-1].lineno or 0
-    message = str(error).rstrip(".") or type(error).__name__
+    message, hint = str(error).rstrip(".") or type(error).__name__, "Correct the expression; jinja2 evaluates it."
     if isinstance(error, NotFound):
-        message = f"There is no template {error.name}"
+        message, hint = f"There is no template {error.name}", "Files beside the template can be included."
     elif isinstance(error, RecursionError):
-        message = "It is nested too deeply"
+        message, hint = "It is nested too deeply", "See whether a macro of it calls itself without end."
     elif isinstance(error, MemoryError):
-        message = "It wants too much memory"
+        message, hint = "It wants too much memory", SMALLER
+    elif isinstance(error, TemplateSyntaxError):
+        hint = "Write it as a jinja2 template; what only looks like a tag stands between {% raw %} and {% endraw %}."
+    elif isinstance(error, SecurityError):
+        hint = "A template sees bentomake's variables and nothing behind them."
+    elif isinstance(error, UndefinedError):
+        hint = "Define it with {% set %}, or ask first whether it `is defined`."
     elif not type(error).__module__.startswith("jinja2"):
         message = f"{type(error).__name__}: {message}"
-    return TemplateProblem(f"{message}.", shown, line)
+    return TemplateProblem(f"{message}.", shown, line, hint)

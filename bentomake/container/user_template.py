@@ -48,11 +48,13 @@ class UsersOwn:
                 hint="Begin it with {% extends bento_base_template %} and override blocks.",
             )
         plain, cached = self._rendered(templates, facts)
-        for message, line in plain.remarks:
-            self._ctx.warn(message, place=f"{self._path}:{line}" if line else self._path)
-        if not re.search(r"(?im)^\s*FROM\s", plain.text):
+        for message, line, hint in plain.remarks:
+            self._ctx.warn(message, place=f"{self._path}:{line}" if line else self._path, hint=hint)
+        if not re.search(r"(?im)^[^\S\n]*FROM\s", plain.text):
             raise BentofileError(
-                "The Dockerfile's template renders no FROM, so nothing can be built.", place=self._path
+                "The Dockerfile's template renders no FROM, so nothing can be built.",
+                place=self._path,
+                hint="Write FROM and an image, or begin it with {% extends bento_base_template %}.",
             )
         directory = posixpath.dirname(self._main)
         made: dict[str, Produced] = {f"{directory}/Dockerfile": plain.text}
@@ -77,9 +79,8 @@ class UsersOwn:
                 asked = problem.asked
                 if not asked:
                     place = f"{problem.shown}:{problem.line}" if problem.line else problem.shown
-                    hint = "Files beside the template can be included." if "no template" in str(problem) else None
                     message = f"The Dockerfile's template cannot be rendered: {problem.message}"
-                    raise BentofileError(message, place=place, hint=hint) from problem
+                    raise BentofileError(message, place=place, hint=problem.hint) from problem
             if not asked:
                 return made
             for name in asked:
@@ -87,18 +88,21 @@ class UsersOwn:
 
     def _included(self, name: str) -> str | None:
         if len(self._files) >= MAX_FILES:
-            raise BentofileError(f"The template asks for more than {MAX_FILES} files.", place=self._path)
+            hint = "Put what they hold into fewer files."
+            raise BentofileError(f"The template asks for more than {MAX_FILES} files.", place=self._path, hint=hint)
         if name.startswith(("/", "~")) or ".." in name.split("/") or "\\" in name:
             raise BentofileError(
                 f"The template asks for {name}, which is not below its own directory.",
                 place=self._path,
                 hint="Put the file beside the template.",
             )
-        data = context_file.read_if_there(self._ctx, OPTION, posixpath.join(posixpath.dirname(self._path), name))
+        beside = posixpath.join(posixpath.dirname(self._path), name)
+        data = context_file.read_if_there(self._ctx, "The template", beside, self._path)
         if data is None:
             return None
         if self._kept_at(name) in self._taken:
-            raise BentofileError(f"The template asks for {name}, a name that the Bento needs.", place=self._path)
+            message = f"The template asks for {name}, a name that the Bento needs."
+            raise BentofileError(message, place=self._path, hint="Give the file another name.")
         return self._decoded(data, name)
 
     def _kept_at(self, name: str) -> str:
@@ -106,9 +110,11 @@ class UsersOwn:
 
     def _decoded(self, data: bytes, shown: str) -> str:
         if len(data) > MAX_BYTES:
-            raise BentofileError(f"The template has more than {MAX_BYTES >> 20} MiB.", place=shown)
+            message = f"The template has more than {MAX_BYTES >> 20} MiB."
+            raise BentofileError(message, place=shown, hint="A template is the text of a Dockerfile: shorten it.")
         try:
             return data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             line = data.count(b"\n", 0, error.start) + 1
-            raise BentofileError("The template is not UTF-8.", place=f"{shown}:{line}") from error
+            hint = "Save it as UTF-8."
+            raise BentofileError("The template is not UTF-8.", place=f"{shown}:{line}", hint=hint) from error

@@ -11,14 +11,31 @@ import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from bentomake.bento import bentofile, schema
-from bentomake.errors import Several, UsageError
+from bentomake.bento import bentofile, schema, variables
+from bentomake.errors import BentofileError, Several, UsageError
 from bentomake.surroundings import judge_files
 
 FILES = {
-    **{"setup.sh": "#!/bin/sh\n", "prod.env": "A=1\n", "r.txt": "idna\n", "README.md": "x\n", "e.yml": "name: x\n"},
+    **{"setup.sh": "#!/bin/sh\n", "r.txt": "idna\n", "README.md": "x\n", "e.yml": "name: x\n"},
     **{"Dockerfile.template": "\n", "lib/a.whl": "", "../r.txt": "idna\n"},
+    "prod.env": """# all that both read alike
+A=1
+export B="x y"  # a comment
+C = 'single # quoted'
+D: a colon
+E=a #b
+F=
+G="a \\"word\\""
+H=\\$LITERAL
+I='C:\\temp\\'
+J="unfinished
+A=2
+K=a b=c
+""",
+    **{"skipped.env": "A=1\nJUSTNAME\nno assignment\n", "hash.env": "A=a#b\n", "home.env": "A=${HOME}/x\n"},
+    **{"escapes.env": 'A="a\\tb"\n', "indented.env": " A=1\n", "break.env": 'A="a\\nb"\n'},
 }
+ENV_FILES = [name for name in FILES if name.endswith(".env")]
 REAL = """
 import io, json, logging, sys, warnings
 logging.disable(logging.CRITICAL)
@@ -77,7 +94,7 @@ DOCKER: dict[str, tuple[list[Any], list[Any]]] = {
     ),
     "cuda_version": (["11.6.2", "11.8", "12", "default", 12, None, ""], ["10.2", "abc", 11.6, "12.8.1", [12]]),
     "env": (
-        [{"A": "b"}, ["A=b", "C=d-e/f"], "prod.env", {"A": "b c", "D": 1}, None],
+        [{"A": "b"}, ["A=b", "C=d-e/f"], *ENV_FILES, {"A": "b c", "D": 1}, None],
         [["A=b c"], ["U=https://x.y/z"], ["A"], "none.env", {"A": None}, {"a b": "c"}, 3],
     ),
     "system_packages": ([["git"], ["git", "libgomp1"], None], ["git", [3]]),
@@ -202,4 +219,15 @@ def ours(context: Path, text: str) -> tuple[dict[str, Any] | None, list[str]]:
     except UsageError as error:
         return None, [one.message for one in (error.errors if isinstance(error, Several) else [error])]
     errors, _ = judge_files(loaded, str(context), lambda path: None)
-    return (None, [error.message for error in errors]) if errors else (loaded.values, [])
+    if errors:
+        return None, [error.message for error in errors]
+    env = loaded.values["docker.env"]
+    if not isinstance(env, str):
+        return loaded.values, []
+    found = list(variables.dotenv((context / env).read_bytes(), env))
+    try:
+        for variable in found:
+            variables.check(variable)
+    except BentofileError as error:
+        return None, [error.message]
+    return {**loaded.values, "docker.env": {name: value for name, value, _ in found}}, []

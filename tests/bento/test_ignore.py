@@ -116,7 +116,8 @@ tidy = st.builds(
     st.sampled_from(["", "", "/", "/**", " ", "  "]),
 )
 untidy = st.lists(st.sampled_from([*NAMES, *WILD, *ODD, "/", "/"]), max_size=6).map("".join)
-rule_lines = st.lists(st.one_of(tidy, untidy), min_size=1, max_size=5)
+starry = st.lists(st.sampled_from(["*", "*", "a", "b", "?", "/", "/**/", "[!a]"]), min_size=5, max_size=14).map("".join)
+rule_lines = st.lists(st.one_of(tidy, untidy, starry), min_size=1, max_size=5)
 ignore_files = st.builds(
     lambda mark, lines, end, last: mark + end.join(lines) + last,
     st.sampled_from(["", "", "", "\ufeff"]),
@@ -136,6 +137,7 @@ paths = st.lists(st.sampled_from(NAMES), min_size=1, max_size=4).map("/".join)
 @example(files=["ab/b/a", "a/a"], at={-1: "/a**/a\n"})
 @example(files=["a/b", "b/b"], at={-1: "b\n", 0: "!b\n"})
 @example(files=["a/b", "ab"], at={-1: "/a[!a]b\n"})
+@example(files=["abab", "a.b", "ab/ba"], at={-1: "*a*b*a*b\n!*a*.*b*\n/*a*b*/**/*a*\n"})
 @example(files=["a ", "a"], at={-1: "a\\  \n"})
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_git_check_ignore_says_the_same(repository: Path, files: list[str], at: dict[int, str]) -> None:

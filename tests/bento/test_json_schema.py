@@ -27,6 +27,7 @@ BEYOND = {
     **dict.fromkeys(("ubi8_python", "amazonlinux_python", "python_newer_than_all"), "which image has which Python"),
     **dict.fromkeys(("alpine_cuda", "ubi8_conda", "conda_pip_twice"), "options that exclude each other"),
     **dict.fromkeys(("description_leaves", "description_no_file"), "a path inside of a text"),
+    "conda_python": "which Python conda has",
     "conda_dependency_mapping": "the schema leaves the items to conda",
     "include_leaves_hidden": "a path that leaves the context after it went into a directory",
     "include_leaves": "patterns are judged by their meaning",

@@ -94,3 +94,13 @@ def test_two_directories_outside_that_link_to_each_other_are_an_error_too(tmp_pa
     make(tmp_path, "one/x", "two/y", "one/two -> ../two", "two/one -> ../one")
     with pytest.raises(UsageError, match="The link one/two/one points to"):
         packed(context)
+
+
+def test_links_whose_content_lies_outside_are_told_the_outermost_ones_alone(tmp_path: Path) -> None:
+    context = make(tmp_path / "context", "a.csv", "out -> ../outside", "one -> ../outside/f", "same -> a.csv")
+    make(context, f"absolute -> {context}/a.csv", "left -> gone/b", "gone/b", "one_more -> out/f")
+    make(tmp_path / "outside", "f", f"far -> {tmp_path}/far")
+    make(tmp_path / "far", "g")
+    outside = str(tmp_path / "outside")
+    assert select(str(context), ["*"], ["/gone/"]).leaving == [("one", f"{outside}/f"), ("out", outside)]
+    assert select(str(context), ["*"], ["/out/", "/one*"]).leaving == []

@@ -173,3 +173,24 @@ def test_dynamic_dependencies_are_remarked(tmp_path: Path) -> None:
 def test_a_text_over_several_lines_holds_no_keys(tmp_path: Path) -> None:
     text = '[tool.bentoml.build]\ndescription = """\nservice = 1\n[project]\n"""\nservice = "s:s"\n'
     assert load(tmp_path, text).place("service") == "pyproject.toml:6"
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("labels = ['owner=me']", 'Write it as a table: labels = {owner = "me"}'),
+        ("labels = 3", 'Write labels = {owner = "me"}'),
+        ("labels = {a = 1}", 'Quote it: "1"'),
+        ("include = '*.py'", 'Write it as a list: include = ["*.py"]'),
+        ("description = 'file:'", 'Write description = "file:README.md"'),
+        ("[tool.bentoml.build.docker]\npython_version = 3.10", 'Quote it: python_version = "3.10"'),
+        ("[tool.bentoml.build.docker]\nenv = [{A = 'b'}]", 'Quote it: "A=b"'),
+        ("[tool.bentoml.build.docker]\nenv = 'A=b'", 'Write env = {A = "b"}; a string is the path of a dotenv file.'),
+        ("[tool.bentoml.build.python]\nno_index = 'yes'", "Write no_index = true, without quotes."),
+        ("[tool.bentoml.build.python]\npackages = [2024]", 'Quote it: "2024"'),
+    ],
+)
+def test_hints_for_a_pyproject_are_toml(text: str, hint: str, tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(f"[tool.bentoml.build]\nservice = 'service:svc'\n{text}\n")
+    found, errors = bentofile.judged("pyproject.toml", str(tmp_path))
+    assert [said.hint for said in (*(error for _, error in errors), *found.remarks)] == [hint]

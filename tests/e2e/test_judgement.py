@@ -70,9 +70,10 @@ CASES = [
     ),
     Case(
         "nothing is packed",
-        "warning: bentofile.yaml:2: No file is packed: the Bento would have no sources.\n"
-        "  hint: See what `include`, `exclude` and the .bentoignore files leave.\n",
+        "error: bentofile.yaml:2: The service's own module service.py is not packed: `include` or `exclude` leaves it "
+        'out.\n  hint: Add "/service.py" to `include`, and see that no `exclude` pattern or .bentoignore removes it.\n',
         "include: []\n",
+        code=2,
     ),
     Case(
         "the service is not packed",
@@ -102,9 +103,28 @@ CASES = [
     Case("a big file that is named", "", 'include: ["*.py", "/weights.bin"]\n', {"weights.bin": BIG}),
     Case(
         "secrets",
-        "warning: bentofile.yaml: .env, deploy/id_rsa, server.pem and 1 more may hold secrets, and are packed.\n"
+        "warning: bentofile.yaml: .env, deploy/id_rsa, server.pem, x.key may hold secrets, and are packed.\n"
         "  hint: Leave it out with `exclude`; or name it in `include` to say it is meant.\n",
-        files={".env": "A=1", "deploy/id_rsa": "", "server.pem": "", "x.key": "", ".env.example": ""},
+        files=dict.fromkeys((".env", "deploy/id_rsa", "server.pem", "x.key", ".env.example", "credentials"), ""),
+    ),
+    Case(
+        "secrets of clouds",
+        "warning: bentofile.yaml: a/.aws/credentials, client_secret.json, client_secret_1.json, secrets.yaml, "
+        "service_account.json may hold secrets, and are packed.\n"
+        "  hint: Leave it out with `exclude`; or name it in `include` to say it is meant.\n",
+        files=dict.fromkeys(
+            (
+                *("a/.aws/credentials", "client_secret.json", "client_secret_1.json", "secrets.yaml"),
+                *("service_account.json", "secrets.yaml.example"),
+            ),
+            "",
+        ),
+    ),
+    Case(
+        "many secrets",
+        f"warning: bentofile.yaml: {', '.join(f'{n:02}.key' for n in range(20))} and 3 more may hold secrets, and are "
+        "packed.\n  hint: Leave it out with `exclude`; or name it in `include` to say it is meant.\n",
+        files={f"{n:02}.key": "" for n in range(23)},
     ),
     Case("a secret that is left out", "", 'exclude: [".env"]\n', {".env": ""}),
     # docker
@@ -221,6 +241,14 @@ CASES = [
         "python: {packages: [./lib], find_links: ./wheels}\n",
     ),
     Case(
+        "a directory of wheels, named in a line",
+        "warning: bentofile.yaml:4: ./wheels is a local directory, which will not be where the image is built.\n"
+        "  hint: Use the URL of a page with links.\n"
+        "warning: bentofile.yaml:5: wh is a local directory, which will not be where the image is built.\n"
+        "  hint: Use the URL of a page with links.\n",
+        "python:\n  packages:\n  - --find-links ./wheels\n  - -fwh\n  - --find-links=https://example.org/\n",
+    ),
+    Case(
         "files that requirements name are judged like the first one",
         "warning: reqs/base.txt:2: cv2 is the name of an import; the package that has it is opencv-python-headless.\n"
         "  hint: Write opencv-python-headless.\n"
@@ -254,7 +282,8 @@ CASES = [
     ),
     Case(
         "requirement files in a circle",
-        "error: b.txt:1: Requirement files include each other: a.txt → b.txt → a.txt.\n",
+        "error: b.txt:1: Requirement files include each other: a.txt → b.txt → a.txt.\n"
+        "  hint: Take one of these lines out.\n",
         "python: {requirements_txt: a.txt}\n",
         {"a.txt": "-r b.txt\n", "b.txt": "-ca.txt\n"},
         code=2,
@@ -328,7 +357,7 @@ CASES = [
         "warning: bentofile.yaml:2: conda.channels has no effect: conda.environment_yml is set.\n"
         "  hint: Remove one of them.\n",
         "conda: {environment_yml: e.yml, channels: [x]}\n",
-        {"e.yml": "dependencies: [numpy]\n"},
+        {"e.yml": "channels: [conda-forge]\ndependencies: [numpy]\n"},
     ),
 ]  # fmt: skip
 
@@ -388,6 +417,207 @@ def test_check_and_build_say_the_same(
         assert not (tmp_path / "home-of-bentoml" / "bentos").exists()
 
 
+WORKING = """import bentoml
+
+@bentoml.service
+class Hi:
+    @bentoml.api
+    def hi(self, name: str) -> str:
+        return name
+"""
+SECRET = (
+    "error: bentofile.yaml:4: A package URL must not carry credentials, they would be readable in the Bento: "
+    "https://****@h/x.\n"
+    "  hint: Write ${VARIABLE} in their place, and set that variable where you build; or leave them to ~/.netrc.\n"
+)
+EXPECTED = "  hint: Expected semicolon (after name with no version specifier) or end.\n"
+HI = 'service: "service:Hi"\n'
+DOCKER, PYTHON = HI + "docker:\n\n", HI + "python:\n  lock_packages: false\n"
+# What only a step of a build judges, and `check` by rehearsing that step.
+STEPS = [
+    Case("a credential in the index", SECRET, "  index_url: https://u:p@h/x\n", code=2, start=PYTHON),
+    Case("a credential in another index", SECRET, "  extra_index_url: [https://u:p@h/x]\n", code=2, start=PYTHON),
+    Case(
+        "a credential in a line", SECRET, '  packages: ["--extra-index-url https://u:p@h/x"]\n', code=2, start=PYTHON
+    ),
+    Case(
+        "all lines that are no requirements",
+        "error: bentofile.yaml:5: Not a requirement: numpy=1.2.\n  hint: Did you mean numpy==1.2?\n"
+        f"error: bentofile.yaml:6: Not a requirement: foo bar.\n{EXPECTED}"
+        f"error: bentofile.yaml:8: Not a requirement: numpy>>1.\n{EXPECTED}"
+        "error: bentofile.yaml:9: The option --bogus is not one of a requirement file.\n"
+        "  hint: There are --constraint, --editable, --extra-index-url, --find-links, --index-url, --no-binary, "
+        "--no-index, --only-binary, --pre, --prefer-binary, --require-hashes, --requirement, --trusted-host.\n",
+        "  packages:\n  - numpy=1.2\n  - foo bar\n  - six\n  - numpy>>1\n  - --bogus x\n",
+        code=2,
+        start=PYTHON,
+    ),
+    Case(
+        "all lines of a file that are no requirements",
+        "error: r.txt:1: Not a requirement: numpy=1.2.\n  hint: Did you mean numpy==1.2?\n"
+        f"error: s.txt:1: Not a requirement: foo bar.\n{EXPECTED}"
+        "error: r.txt:3: Not a requirement: a=1.\n  hint: Did you mean a==1?\n"
+        "error: r.txt:4: --index-url needs a value.\n  hint: Write --index-url VALUE, or remove the line.\n",
+        "  requirements_txt: r.txt\n",
+        {"r.txt": "numpy=1.2\n-r s.txt\na=1\n-i\n", "s.txt": "foo bar\n"},
+        code=2,
+        start=PYTHON,
+    ),
+    Case(
+        "an open quote",
+        "error: bentofile.yaml:4: python.pip_args cannot be split into words: No closing quotation.\n"
+        "  hint: Its words are split as a shell does: close the quote, or write a backslash before it.\n",
+        "  pip_args: \"--pre 'x\"\n",
+        code=2,
+        start=PYTHON,
+    ),
+    Case(
+        "conda's dependencies that are no list",
+        "error: e.yml: `dependencies` must be a list.\n  hint: Write it as a list: dependencies: [numpy]\n",
+        "conda: {environment_yml: e.yml}\n",
+        {"e.yml": "channels: [conda-forge]\ndependencies: numpy\n"},
+        code=2,
+        start=HI,
+    ),
+    Case(
+        "a base image of two words",
+        "error: bentofile.yaml:4: docker.base_image is not one word: a b.\n"
+        "  hint: Write one image, for example python:3.11-slim.\n",
+        "  base_image: a b\n",
+        code=2,
+        start=DOCKER,
+    ),
+    Case(
+        "a line break in a variable of envs",
+        "error: bentofile.yaml:2: A value of envs has a line break, which a Dockerfile cannot hold.\n"
+        "  hint: Write it in one line, encoded if it has to be; or put it into a file that is packed.\n",
+        'envs: [{name: A, value: "x\\ny"}]\n',
+        code=2,
+        start=HI,
+    ),
+    Case(
+        "a template that includes what is not there",
+        "error: t.j2:2: ",
+        "  dockerfile_template: t.j2\n",
+        {"t.j2": "{% extends bento_base_template %}\n{% include 'gone.j2' %}\n"},
+        code=2,
+        start=DOCKER,
+    ),
+    Case("a template that cannot be read", "error: t.j2:1: ", "  dockerfile_template: t.j2\n",
+        {"t.j2": "{% endblok %}{% extends bento_base_template %}\n"}, code=2, start=DOCKER),
+    Case("a line break in a variable", "error: bentofile.yaml:4: ", '  env: {A: "x\\ny"}\n', code=2, start=DOCKER),
+    Case(
+        "a model that is not there",
+        "error: bentofile.yaml:3: The model nope:latest is not in the model store.\n"
+        "  hint: The store is empty. Run your train script first.\n",
+        "models:\n- nope:latest\n",
+        code=2,
+        start=HI,
+    ),
+    Case(
+        "a module that is not there",
+        "error: bentofile.yaml:1: There is no module srvice for the service srvice:Hi.\n"
+        "  hint: Did you mean service?\n",
+        code=2,
+        start='service: "srvice:Hi"\n',
+    ),
+    Case(
+        "a file that is not there",
+        "error: bentofile.yaml:1: There is no module srvice.py for the service srvice.py:Hi.\n"
+        "  hint: Did you mean service?\n",
+        code=2,
+        start='service: "srvice.py:Hi"\n',
+    ),
+    Case(
+        "a variable in a variable",
+        "warning: bentofile.yaml:4: A $NAME in the value of A is taken literally: only $A itself would mean something, "
+        "its value in the base image.\n"
+        "  hint: Write the value itself; what only the running image knows, the service reads or a script sets.\n",
+        "  env: {A: $HOME/x}\n",
+        start=DOCKER,
+    ),
+    Case("a script that names src", "warning: bentofile.yaml:4: ", "  setup_script: s.sh\n",
+        {"s.sh": "#!/bin/sh\nls src\n"}, start=DOCKER),
+    Case(
+        "conda's Python, and Anaconda's channel",
+        "warning: bentofile.yaml:5: conda.channels names the channel defaults: conda takes packages from Anaconda's "
+        "own, whose terms of service it wants to be accepted, so the image build may stop.\n"
+        "  hint: Use the channel conda-forge.\n"
+        "warning: bentofile.yaml:4: conda's environment has Python 3.9, the requirements are for Python 3.10.\n"
+        '  hint: Write docker.python_version: "3.9"\n',
+        "conda:\n  channels: [defaults]\n  dependencies: [python=3.9]\n",
+        start=HI + 'docker: {python_version: "3.10"}\npython: {lock_packages: false}\n',
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.real
+@pytest.mark.usefixtures("real")
+@pytest.mark.parametrize("case", STEPS, ids=lambda case: case.id)
+def test_check_says_what_the_steps_of_a_build_say(
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there = tmp_path / "project"
+    there.mkdir()
+    project(there, case.start + case.text, {"service.py": WORKING, **case.files})
+    monkeypatch.chdir(there)
+    code, told = said(capsys, "check")
+    assert code == case.code
+    assert told.startswith(case.said) and told.count("  hint: ") == len(told.splitlines()) / 2
+    assert case.said.endswith(": ") or told == case.said
+    built, words = said(capsys, "build")
+    assert (built != 0) == (code != 0)
+    assert sorted(words.splitlines()) == sorted(told.splitlines())
+    assert said(capsys, "check", "--strict")[0] == 2
+    assert said(capsys, "build", "--strict")[0] != 0
+
+
+@pytest.mark.real
+@pytest.mark.usefixtures("real")
+def test_one_mistake_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    project(
+        tmp_path,
+        "exlude: [x]\n" + HI + "labels: {a: 1}\ndocker:\n  setup_script: nope.sh\n  base_image: a b\n"
+        '  env: {A: "x\\ny"}\npython:\n  packages:\n  - sklearn\n  - -e .\n  pip_args: "\'"\nmodels: ["a:b"]\n',
+        {"service.py": WORKING},
+    )
+    assert main.run(["check"]) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert [line.partition("bentofile.yaml:")[2][:40].rstrip() for line in told if "bentofile.yaml:" in line] == [
+        "3: labels.a is a number, not a string: i",
+        "10: sklearn is the name of an import; th",
+        "1: exlude is not an option of a bentofil",
+        "11: `-e .` is an editable package, which",
+        "5: docker.setup_script names nope.sh, wh",
+        "6: docker.base_image is not one word: a",
+        "7: A value of docker.env.A has a line br",
+        "12: python.pip_args cannot be split into",
+        "13: The model a:b is not in the model st",
+    ]
+    assert told[-1] == "7 errors, 2 warnings"
+
+
+@pytest.mark.real
+@pytest.mark.usefixtures("real")
+def test_a_rehearsal_leaves_no_trace_and_does_not_guess(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What an image in code makes void is no mistake, and a module may come from where nobody looks."""
+    monkeypatch.chdir(tmp_path)
+    image = WORKING.replace("service\n", "service(image=bentoml.images.Image())\n", 1)
+    text = HI + "docker: {dockerfile_template: t.j2}\n"
+    project(tmp_path, text, {"service.py": image, "t.j2": "{% endblok %}"})
+    assert said(capsys, "check") == (0, "")
+    for name in ("json", "pkg.inner", "sys", "yaml"):
+        project(tmp_path, f'service: "{name}:Hi"\n', {"pkg/inner.py": ""})
+        assert said(capsys, "check")[0] == 0, name
+    cache = Path(os.environ["BENTOMAKE_CACHE_DIR"])
+    assert not list(cache.glob("blobs/*/*"))
+
+
 WRONG = sorted(path.stem for path in (FIXTURES / "wrong").glob("*.yaml"))
 
 
@@ -404,8 +634,10 @@ def test_a_wrong_text_is_told_alike_by_every_command(
     (there / "bentofile.yaml").write_bytes((FIXTURES / "wrong" / f"{name}.yaml").read_bytes())
     text = (FIXTURES / "wrong" / f"{name}.txt").read_text(encoding="utf-8")
     expected = "".join(f"{'' if line.startswith(' ') else 'error: '}{line}" for line in text.splitlines(keepends=True))
-    for command in (["check", "--syntax"], ["check"], ["build"]):
+    for command in (["check", "--syntax"], ["build"]):
         assert said(capsys, *command) == (2, expected)
+    code, told = said(capsys, "check")  # which looks further, at what the rest of the text names
+    assert code == 2 and expected in told
 
 
 @pytest.mark.real

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from harness import LIGHT_SERVICE, Project, World
+from surroundings import save_model
 
 pytestmark = pytest.mark.real
 SAVE = """
@@ -141,3 +142,16 @@ def test_two_aliases_of_one_model_are_an_error(world: World) -> None:
     run = project(world, "- {tag: iris:v3, alias: a}\n- {tag: iris:latest, alias: b}\n").run()
     assert run.code == 1
     assert "The model iris:v3 has two aliases, a and b." in run.stderr
+
+
+def test_a_big_model_is_hashed_once_for_all_projects(world: World) -> None:
+    save_model(world.home, "one", b"0123456789abcdef" * (5 << 20))
+    first = project(world, '  - "toy_model:one"\n')
+    bentofile = BENTOFILE.format(name="Other", models='  - "toy_model:one"\n')
+    second = world.project(
+        "other", {"service.py": LIGHT_SERVICE.replace("Light", "Other"), "bentofile.yaml": bentofile}
+    )
+    assert "hashes weights.bin" in first.run("--progress", "json").good().stderr
+    assert "hashes weights.bin" not in second.run("--progress", "json").good().stderr
+    first.write("service.py", LIGHT_SERVICE + "# edited\n")
+    assert "hashes weights.bin" not in first.run("--progress", "json").good().stderr

@@ -8,9 +8,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bentomake.bento.context_file import leads_out
 from bentomake.engine import digest, process, tree
 from bentomake.engine.fact import ABSENT, Fact
 from bentomake.engine.rule import Produced, Rule, Tool, check_outputs
@@ -63,6 +65,7 @@ class FakeContext:
         self.inputs = {name: DictFiles(files) for name, files in (inputs or {}).items()}
         self.facts, self.project, self.installed = facts or {}, project, installed or {}
         own = {"python": python, "installed": lambda: dict(self.installed), "read": self._read, "names": self._names}
+        own["leads_out"] = partial(leads_out, str(project))
         self.commits: dict[str, str] = {}  # of git branches, as a project keeps them
         git = {"git_commit": self.commits.get, "keep_git_commit": self.commits.__setitem__}
         self.hosts = {**own, **git, **(hosts or {})}

@@ -77,6 +77,15 @@ def test_the_python_of_the_environment_wins_with_a_warning(dependency: str, pyth
     assert said == ([] if python == "3.11" else [f'Write docker.python_version: "{python}"'])
 
 
+def test_a_python_that_conda_has_not_is_an_error(tmp_path: Any) -> None:
+    with pytest.raises(BentofileError) as caught:
+        make(tmp_path, docker__python_version="3.99", **NUMPY)
+    error = caught.value
+    assert (error.message, error.place) == ("conda has no Python 3.99.", "bentofile.yaml:docker.python_version")
+    assert error.hint == "conda has Python 3.8, 3.9, 3.10, 3.11, 3.12, 3.13, 3.14."
+    assert "python=3.13 pip" in make(tmp_path, docker__python_version="3.13", **NUMPY)[DOCKERFILE]
+
+
 def test_docker_python_version_otherwise(tmp_path: Any) -> None:
     assert "python=3.8 pip" in make(tmp_path, docker__python_version="3.8", **NUMPY)[DOCKERFILE]
 
@@ -116,15 +125,8 @@ def test_mistakes(options: dict[str, Any], message: str, place: str, tmp_path: A
     assert str(caught.value.place).removeprefix("bentofile.yaml:").startswith(place)
 
 
-def test_other_options_beside_a_file_are_said_to_be_ignored(tmp_path: Any) -> None:
-    made = make(tmp_path, **given("channels: [conda-forge]\ndependencies: [a]\n", **NUMPY))
-    assert made.said == [
-        (
-            "conda.environment_yml wins over conda.dependencies.",
-            "bentofile.yaml:conda.dependencies",
-            "Remove one of the two.",
-        )
-    ]
+def test_other_options_beside_a_file_have_no_effect_which_the_judgement_of_the_text_says(tmp_path: Any) -> None:
+    assert make(tmp_path, **given("channels: [conda-forge]\ndependencies: [a]\n", **NUMPY)).said == []
 
 
 @pytest.mark.parametrize("channels", ["[defaults]", "[conda-forge, defaults]", "[pkgs/main]", "[]"])

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from dockerfile_made import BUILDKIT, CASES, DOCKERFILE, ENTRYPOINT, INSTALL, SETUP, VERSION, make
 
+from bentomake.bento.variables import dotenv
 from bentomake.engine.tree import EXECUTABLE
 from bentomake.errors import BentofileError
 
@@ -91,7 +92,7 @@ def test_env_is_a_mapping_a_list_or_a_file(tmp_path: Path) -> None:
         ({"docker__env": ".env"}, "docker.env names .env, which does not exist.", "env"),
         ({"docker__env": ["A"]}, "docker.env has 'A', which is not NAME=VALUE.", "env"),
         ({"docker__env": {"A": "one\ntwo"}}, "A value of docker.env.A has a line break", "env.A"),
-        ({"docker__env": {"A B": "x"}}, "'A B' cannot name an environment variable.", "env.A B"),
+        ({"docker__env": {"A B": "x"}}, "'A B' cannot be the name of an environment variable.", "env.A B"),
         ({"docker__base_image": "x AS y"}, "docker.base_image is not one word: x AS y.", "base_image"),
     ],
 )
@@ -102,10 +103,91 @@ def test_a_mistake_is_named_with_its_place(given: dict[str, Any], message: str, 
     assert caught.value.place == f"bentofile.yaml:docker.{place}"
 
 
-def test_the_place_of_a_bad_line_in_an_env_file_is_that_line(tmp_path: Path) -> None:
+def test_a_line_of_an_env_file_that_is_no_variable_is_skipped_with_one_warning(tmp_path: Path) -> None:
+    made = make(tmp_path, docker__env="prod.env", files={"prod.env": b"A=b\nJUSTNAME\nC=d\n"})
+    assert [line for line in made[DOCKERFILE].split("\n") if line.startswith(("ENV A", "ENV C", "ENV JUST"))] == [
+        'ENV A="b"',
+        'ENV C="d"',
+    ]
+    hint = "Write NAME=VALUE; a name alone does not take the value that this machine has."
+    assert made.said == [("The line is not NAME=VALUE and is skipped.", "prod.env:2", hint)]
+
+
+@pytest.mark.parametrize(
+    ("line", "message", "hint"),
+    [
+        (
+            'A="x\\ny"',
+            "A value of docker.env.A has a line break, which a Dockerfile cannot hold.",
+            "Encode it, for example in base64, or give it when the image is run.",
+        ),
+        (
+            "1A=x",
+            "'1A' cannot be the name of an environment variable.",
+            "Use letters, digits and `_`, and no digit first.",
+        ),
+    ],
+)
+def test_a_mistake_in_an_env_file_has_its_line(line: str, message: str, hint: str, tmp_path: Path) -> None:
     with pytest.raises(BentofileError) as caught:
-        make(tmp_path, docker__env="prod.env", files={"prod.env": b"A=b\noops\n"})
-    assert caught.value.place == "prod.env:2"
+        make(tmp_path, docker__env="prod.env", files={"prod.env": f"B=b\n{line}\n".encode()})
+    error = caught.value
+    assert (error.message, error.place, error.hint) == (message, "prod.env:2", hint)
+
+
+SPACES = " " * 1_000_000
+ESCAPED = "\\'" * 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        (f"A=x{SPACES}y", f"x{SPACES}y"),
+        (f"A='x'{SPACES}y", f"'x'{SPACES}y"),
+        (f"A='{ESCAPED}", f"'{ESCAPED}"),
+        (f"export{SPACES}A{SPACES}={SPACES}x{SPACES}#", "x"),
+        (f"A=x{' #' * 1_000_000}", "x"),
+    ],
+    ids=["spaces", "after a quote", "escapes", "around", "hashes"],
+)
+def test_a_long_line_of_an_env_file_is_read_once(line: str, value: str) -> None:
+    ((name, read, _),) = dotenv(line.encode(), "prod.env")  # with a pattern that tries twice: hours
+    assert (name, read) == ("A", value)
+
+
+def test_a_setup_script_with_windows_line_ends_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(BentofileError) as caught:
+        make(tmp_path, docker__setup_script="s", files={"s": b"#!/bin/sh\r\necho hi\r\n"})
+    message = "The setup script s has Windows line ends, with which Linux does not find its interpreter."
+    assert (caught.value.message, caught.value.place) == (message, "bentofile.yaml:docker.setup_script")
+    assert caught.value.hint == "Run dos2unix s, or save it with the line ends of Linux."
+
+
+@pytest.mark.parametrize(
+    ("line", "late"),
+    [
+        ("ls src", True),
+        ("ls src/", True),
+        ("cat './src/a.txt'", True),
+        ("runpy.run_path('src/warm_up.py')", True),
+        ('cd "${BENTO_PATH}/x"', True),
+        ("cp -r $PWD/src /x", True),
+        ("cp /home/bentoml/bento/src/a b", True),
+        ("# src is not used", False),
+        ("    # nor BENTO_PATH", False),
+        ("curl -o src.tgz https://example.org/src/x", False),
+        ("cp a /usr/src/b", False),
+        ("cp a $HOME/src/b ~/src/c", False),
+        ("tar x src-1.0 deb-src my_src ../src", False),
+    ],
+)
+def test_a_setup_script_that_mentions_the_sources_runs_after_them(line: str, late: bool, tmp_path: Path) -> None:
+    made = make(tmp_path, docker__setup_script="s", files={"s": f"#!/bin/sh\n{line}\n".encode()})
+    text = made[DOCKERFILE]
+    assert (text.index("# Setup script") > text.index("# Sources")) == late
+    assert [hint for _, _, hint in made.said] == late * [
+        "If it does not read them, give what it calls src another name; then it runs before, and seldom."
+    ]
 
 
 def test_what_will_surprise_is_a_warning(tmp_path: Path) -> None:
@@ -117,12 +199,10 @@ def test_what_will_surprise_is_a_warning(tmp_path: Path) -> None:
 
     assert warned(**CASES["packages-env-script"]) == ""
     assert "no shebang" in warned(**script(b"echo hi\n"))
-    assert "Windows line ends" in warned(**script(b"#!/bin/sh\r\necho hi\r\n"))
     assert "runs after the sources" in warned(**script(b'#!/bin/sh\ncd "$BENTO_PATH"\n'))
     assert warned(**script(b"#!/bin/sh\ncp a /usr/src/b\ntar x src-1.0\n")) == ""
     assert "A $NAME in the value of A" in warned(docker__env={"A": "${HOME}/x"})
     assert warned(docker__env={"A": "pa$word", "PATH": "/x:${PATH}"}) == ""
-    assert "are not installed" in warned(docker__base_image="x", docker__system_packages=["git"])
 
 
 @pytest.mark.parametrize("option", ["index_url", "extra_index_url", "find_links", "pip_args"])

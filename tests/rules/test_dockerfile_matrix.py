@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from dockerfile_made import BUILDKIT, CASES, DOCKERFILE, make
 
-from bentomake.bento.distros import CUDA, DISTROS, cuda_version, image, support
+from bentomake.bento.distros import CONDA_PYTHONS, CUDA, DISTROS, cuda_version, image, support
 from bentomake.errors import BentofileError, Several
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -137,8 +137,11 @@ def test_every_combination_without_fault_has_an_image() -> None:
                         assert ":" in image(distro, python, exact, conda)
 
 
-def test_conda_brings_any_python() -> None:
-    assert support("alpine", "3.7", conda=True) == []
+def test_conda_brings_its_own_python_whatever_the_distro_has() -> None:
+    for python in CONDA_PYTHONS:
+        assert support("alpine", python, conda=True) == support("debian", python, conda=True) == []
+    for python in ("3.7", "3.99"):  # no bentoml is for the one, and there is no other
+        assert [lack.option for lack in support("alpine", python, conda=True)] == ["docker.python_version"]
     assert [lack.option for lack in support("alpine", "3.7")] == ["docker.python_version"]
 
 

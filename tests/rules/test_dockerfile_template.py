@@ -177,7 +177,56 @@ def test_an_unknown_name_renders_as_nothing_but_not_without_a_word(tmp_path: Pat
     template = extending(USER="{% if bento__typo %}RUN x{% endif %}\n# <{{ bento_path }}>\n{{ super() }}")
     made = rendered(tmp_path, template)
     assert "\n# <>\n" in made[DOCKERFILE]
-    assert made.said == [("`bento_path` is not defined: it renders as nothing.", "Dockerfile.template:4", None)]
+    said = "`bento_path` is not defined: it renders as nothing."
+    assert made.said == [(said, "Dockerfile.template:4", "Did you mean bento__path?")]
+    ((_, _, hint),) = rendered(tmp_path, extending(USER="# <{{ something }}>\n{{ super() }}")).said
+    assert hint == "Define it with {% set %}, or take it out."
+
+
+@pytest.mark.parametrize(
+    ("block", "hint"),
+    [
+        ("SETUP_BENTO_COMPONENT", "Did you mean SETUP_BENTO_COMPONENTS?"),
+        ("setup_bento_user", "Did you mean SETUP_BENTO_USER?"),
+        (
+            "mine",
+            "The blocks are SETUP_BENTO_BASE_IMAGE, SETUP_BENTO_USER, SETUP_BENTO_ENVARS, SETUP_BENTO_COMPONENTS, "
+            "SETUP_BENTO_ENTRYPOINT.",
+        ),
+    ],
+)
+def test_a_block_that_the_base_lacks_is_said_to_be_dropped(block: str, hint: str, tmp_path: Path) -> None:
+    template = extending(USER="{{ super() }}") + f"{{% block {block} %}}\nRUN dropped\n{{% endblock %}}\n"
+    made = rendered(tmp_path, template)
+    assert "dropped" not in made[DOCKERFILE]
+    said = f"There is no block {block} in bento_base_template: it is in no Dockerfile."
+    assert made.said == [(said, "Dockerfile.template:5", hint)]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "shown"),
+    [
+        ("# a comment\n\nRUN XX\nRUN YY\n", 7, "RUN XX"),
+        ("\n{{ bento__path }}\n", 6, "{{ bento__path }}"),
+        ("{% if bento__path %}\nRUN XX\n{% endif %}\n", 6, "RUN XX"),
+        ("{% include 'beside.j2' ignore missing %}\n", 5, "{% include 'beside.j2' ignore missing %}"),
+    ],
+)
+def test_text_outside_of_all_blocks_is_said_to_be_dropped(text: str, line: int, shown: str, tmp_path: Path) -> None:
+    made = rendered(tmp_path, extending(USER="{{ super() }}") + text)
+    assert "XX" not in made[DOCKERFILE]
+    hint = "Put it into a block, for example {% block SETUP_BENTO_COMPONENTS %}."
+    said = f"`{shown}` stands outside of all blocks: it is in no Dockerfile."
+    assert made.said == [(said, f"Dockerfile.template:{line}", hint)]
+
+
+def test_what_is_not_dropped_is_not_said_to_be(tmp_path: Path) -> None:
+    template = "ARG BEFORE=1\n{# a remark #}\n{% macro mine() %}RUN macro{% endmacro %}\n"
+    template += extending(USER="{{ super() }}\n{% block inner %}\nRUN inner\n{% endblock %}\n{{ self.more() }}")
+    template += "{% block more %}\nRUN more\n{% endblock %}\n{% set x = 1 %}\n# a comment\n{% do [].append(1) %}\n"
+    made = rendered(tmp_path, template)
+    assert "RUN inner\n" in made[DOCKERFILE] and "RUN more\n" in made[DOCKERFILE]
+    assert made.said == []
 
 
 def test_included_files_lie_beside_the_template_in_the_bento(tmp_path: Path) -> None:
@@ -225,7 +274,46 @@ def test_what_cannot_be_rendered_is_an_error_at_its_line(
         rendered(tmp_path, template, more={"entrypoint.sh": ""})
     assert message in caught.value.message
     assert caught.value.place == f"Dockerfile.template{place}"
+    assert caught.value.exit_code == 2 and caught.value.hint
     assert "hunter2" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("template", "hint"),
+    [
+        ("{% extends bento_base_template %}{% endblok %}", "Write it as a jinja2 template; what only looks like a tag"),
+        ("FROM x\n{{ ''.__class__ }}", "A template sees bentomake's variables and nothing behind them."),
+        ("FROM x\n{{ nothing.at_all }}", "Define it with {% set %}, or ask first whether it `is defined`."),
+        ("FROM x\n{{ 1 / 0 }}", "Correct the expression; jinja2 evaluates it."),
+        ("RUN x\n", "Write FROM and an image, or begin it with {% extends bento_base_template %}."),
+        ("{% include 'entrypoint.sh' %}", "Give the file another name."),
+        ("FROM x\n{% for x in range(99999) %}{{ 'a' * 99 }}{% endfor %}", "See whether a loop of it ends;"),
+    ],
+)  # fmt: skip
+def test_an_error_says_what_to_do(template: str, hint: str, tmp_path: Path) -> None:
+    with pytest.raises(BentofileError) as caught:
+        rendered(tmp_path, template, more={"entrypoint.sh": ""})
+    assert str(caught.value.hint).startswith(hint)
+
+
+def test_a_link_does_not_lead_out_of_the_context(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("FROM hunter2\n")
+    (tmp_path / "context").mkdir()
+    (tmp_path / "context" / "out").symlink_to("../secret")
+    where = f"which leads to {tmp_path}/secret, outside of the build context."
+    with pytest.raises(BentofileError) as caught:
+        make(tmp_path, docker__dockerfile_template="out")
+    assert caught.value.message == f"docker.dockerfile_template names out, {where}"
+    with pytest.raises(BentofileError) as caught:
+        rendered(tmp_path, "FROM x\n{% include 'out' %}\n")
+    assert caught.value.message == f"The template names out, {where}"
+    assert caught.value.place == "./Dockerfile.template".removeprefix("./")
+    assert caught.value.hint == "Replace the link by a copy of what it leads to."
+    (tmp_path / "context" / "within").symlink_to("Dockerfile.template")
+    assert (
+        "FROM y"
+        in make(tmp_path, docker__dockerfile_template="within", files={"Dockerfile.template": b"FROM y\n"})[DOCKERFILE]
+    )
 
 
 @pytest.mark.parametrize(
