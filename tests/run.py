@@ -41,6 +41,8 @@ def main(arguments: list[str]) -> int:
         run(uv, "pip", "uninstall", "-q", "--python", python, "bentomake")
         run(uv, "pip", "install", "-q", "--python", python, "--compile-bytecode", f"bentomake[dev] @ {wheel.as_uri()}")
     given = arguments or ["-n", str(os.cpu_count() or 1)]
+    if "-n" in given:
+        given = ["--dist", "loadgroup", *given]  # see tests/conftest.py
     env["PATH"] = f"{place / 'bin'}{os.pathsep}{env['PATH']}"
     return subprocess.run([str(place / "bin" / "pytest"), *given], env=env, cwd=ROOT, check=False).returncode
 

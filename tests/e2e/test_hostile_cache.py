@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import random
+import re
 import shutil
 import sqlite3
 import stat
@@ -169,21 +170,38 @@ def test_a_damaged_blob_does_not_reach_a_bento_through_its_link(built):
     assert built.project.run("cache", "verify").code == 0
 
 
-def test_a_tree_that_would_climb_out_of_the_bento_is_refused(built, tmp_path):
+@pytest.mark.parametrize(
+    ("path", "climbs"),
+    [
+        (b"bento/README.md", b"bento/../../../../evil.txt"),
+        (b"bento/src\0", b"bento/../../../../evil.txt\0"),
+        (b"data/packed.txt", b"../../../../evil.txt"),  # in the tree that stands for src/
+    ],
+)
+def test_a_tree_that_would_climb_out_of_the_bento_is_refused(built, tmp_path, path, climbs):
     """A trace may name any tree that hashes to its name: a path in it must not leave the Bento."""
     evil = tmp_path / "cache"
     with sqlite3.connect(built.database) as db:
         rows = dict(db.execute("SELECT key, value FROM Cache WHERE key LIKE 'trace/%'").fetchall())
     key, trace = next((key, json.loads(text)) for key, text in rows.items() if json.loads(text)["rule"] == "bento")
-    sha256 = trace["tree"].partition("-")[0]
-    old = (evil / "blobs" / sha256[:2] / sha256[2:]).read_bytes()
-    new = old.replace(b"bento/src/data/packed.txt", b"bento/../../../../evil.txt")
-    assert new != old
-    name = hashlib.sha256(new).hexdigest()
-    place = evil / "blobs" / name[:2] / name[2:]
-    place.parent.mkdir(exist_ok=True)
-    place.write_bytes(new)
-    trace["tree"] = f"{name}-{len(new)}"
+
+    def changed(digest: str, old: bytes, new: bytes) -> str:
+        """The tree of that digest with other bytes in it: its own digest."""
+        sha256 = digest.partition("-")[0]
+        before = (evil / "blobs" / sha256[:2] / sha256[2:]).read_bytes()
+        after = before.replace(old, new)
+        assert after != before
+        name = hashlib.sha256(after).hexdigest()
+        (evil / "blobs" / name[:2]).mkdir(exist_ok=True)
+        (evil / "blobs" / name[:2] / name[2:]).write_bytes(after)
+        return f"{name}-{len(after)}"
+
+    if not path.startswith(b"bento/"):
+        sha256 = trace["tree"].partition("-")[0]
+        text = (evil / "blobs" / sha256[:2] / sha256[2:]).read_bytes()
+        (inner,) = re.findall(rb"40000 (\S+) bento/src\0", text)
+        path, climbs = inner, changed(inner.decode(), path, climbs).encode()
+    trace["tree"] = changed(trace["tree"], path, climbs)
     built.plant("UPDATE Cache SET value = ? WHERE key = ?", json.dumps(trace), key)
     built.forget_the_bento()
     assert built.build() == (built.tag, built.digest)
