@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
 import sys
@@ -34,7 +35,8 @@ def index(tmp_path: Path) -> Iterator[Index]:
 def box(shop: Shop, index: Index) -> Box:
     """A project whose one private package comes from the index; the bentofile has no credential and no variable."""
     options = f'python:\n  packages: [secretpkg]\n  extra_index_url: ["{index.url()}"]\n  trusted_host: 127.0.0.1\n'
-    return shop.project(None, f"{options}docker:\n  base_image: python:3.11-slim\n")
+    new = os.urandom(5).hex()  # no layer that another test has made is of use; --no-cache would leave twins of layers
+    return shop.project(None, f"{options}docker:\n  base_image: python:3.11-slim\n  env: [STORY={new}]\n")
 
 
 def containerize(box: Box, tag: str, *words: str, env: dict[str, str]) -> Made:
@@ -81,7 +83,7 @@ def test_netrc_reaches_pip_in_the_image_and_stays_nowhere(box: Box, index: Index
 def test_without_credentials_the_index_says_no(box: Box, index: Index, tmp_path: Path) -> None:
     tag = box.project.make(env=a_netrc(tmp_path / "netrc", TOKEN)).good().tag
     refused = len(index.refused)
-    made = containerize(box, tag, "--no-cache", env={"NETRC": str(tmp_path / "none")})
+    made = containerize(box, tag, env={"NETRC": str(tmp_path / "none")})
     assert made.run.code == 1 and len(index.refused) > refused
     assert "User for 127.0.0.1" in made.said, "pip wants to be told"
 
@@ -97,7 +99,7 @@ def test_a_keyring_that_uv_may_ask_is_asked(box: Box, index: Index, tmp_path: Pa
     tag = box.project.make(env=a_netrc(tmp_path / "netrc", TOKEN)).good().tag
     path = f"{tmp_path / 'bin'}:{box.shop.world.env['PATH']}"
     env = {"NETRC": str(tmp_path / "none"), "PATH": path, "UV_KEYRING_PROVIDER": "subprocess"}
-    made = containerize(box, tag, "--no-cache", env=env).good()
+    made = containerize(box, tag, env=env).good()
     assert f"--mode creds get {index.url()}" in (tmp_path / "asked").read_text()
     assert box.shop.engine.run(tag, "python", "-c", "import secretpkg; print(secretpkg.HERE)") == "installed"
     assert TOKEN not in made.said + made.run.stdout and holding(box.shop.world.cache, TOKEN) == []
