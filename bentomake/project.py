@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property, partial
+from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from . import model_facts
 from .bento import targets, unnamed_service
 from .bento.bentofile import Bentofile
-from .bento.context_file import leads_out
-from .bento.hub import hub_files
 from .bento.library import home
 from .bento.models import ModelStore
-from .bento.tag import Tag
 from .engine.digest import of_value
 from .engine.fact import ABSENT, Fact
 from .engine.fresh import Watch, mac
@@ -27,9 +24,9 @@ from .packing import Packing
 from .remembered import Remembered
 from .service.facts import ServiceFacts
 from .service.interpreter import Interpreter, choose, watched
-from .service.look import Looked, look
 from .service.packages import Packages
 from .toolchain import find_tool, tool_directory
+from .ways import Ways
 from .workspace import Settings
 
 if TYPE_CHECKING:
@@ -159,7 +156,7 @@ class Project:
             if kind == "git":
                 commit = self.remembered.git_commits.get(name)
                 return ABSENT if commit is None else Fact(commit, commit[:12])
-            fact = self._service_facts.ask(kind, name)
+            fact = self.service_facts.ask(kind, name)
             if kind == "env":
                 value = self.settings.env.get(name)
                 self.watch.variable(name, value)
@@ -171,7 +168,7 @@ class Project:
         return model_facts.index_of(self.settings, self.home, self._hashes)
 
     @cached_property
-    def _service_facts(self) -> ServiceFacts:
+    def service_facts(self) -> ServiceFacts:
         return ServiceFacts(
             self.roots,
             self.interpreter.site,
@@ -219,88 +216,11 @@ class Project:
 
     def host(self, name: str) -> Any:
         """Ways to the machine that no key holds; see rule.Context.host."""
-        match name:
-            case "installed":
-                return self.packages.versions
-            case "python":
-                return self.interpreter.path
-            case "read":
-                return self._read
-            case "leads_out":
-                return partial(leads_out, self.context)
-            case "names":
-                return self._names
-            case "look":
-                return self._look
-            case "link":
-                return self.packing.link
-            case "changed":
-                return self._changed
-            case "owner":
-                return self.packages.owner
-            case "model_info":
-                return lambda tag: self.models.info(Tag.parse(tag))
-            case "model_labels":
-                return lambda name: {
-                    version: self.models.info(Tag(name, version)).get("labels") or {}
-                    for version in self.models.versions(name)
-                }
-            case "model_names":
-                return self.models.names
-            case "git_commit":
-                return self.remembered.git_commits.get
-            case "keep_git_commit":
-                return self.remembered.git_commits.keep
-            case "first_built":
-                return self.remembered.first_built
-            case "image":
-                return self.imaging
-            case "model_files":
-                return self.models.where
-            case "hub_files":
-                return partial(hub_files, self.settings.env)
-            case "env":
-                return self.settings.env
-        raise KeyError(name)
+        return self._ways.way(name)
 
-    def _read(self, name: str) -> bytes:
-        root, _, path = name.partition("/")
-        with open(os.path.join(self.roots[root], path), "rb") as file:
-            return file.read()
-
-    def _names(self, name: str) -> list[str]:
-        root, _, path = name.partition("/")
-        return sorted(os.listdir(os.path.join(self.roots[root], path)))
-
-    def _look(
-        self, service: str, aliases: Mapping[str, str], workdir: str, args: Mapping[str, Any], also: Sequence[str]
-    ) -> Looked:
-        looked = look(
-            self.interpreter,
-            self.context,
-            self.home,
-            service,
-            aliases=aliases,
-            hf_revisions=self.remembered.hub_commits,
-            timeout=self.settings.import_timeout,
-            env=self.settings.env,
-            workdir=workdir,
-            args=args,
-            also=also,
-        )
-        self.remembered.keep_hub_commits(looked.result.get("hf_revisions") or {})
-        return looked
-
-    def _changed(self, seen: Mapping[str, list[int]]) -> str | None:
-        """The first file that is not as it was when the service saw it ([size, mtime in ns])."""
-        for name, (size, mtime) in seen.items():
-            try:
-                st = os.stat(self._service_facts.path(name))
-            except OSError:
-                return name
-            if (st.st_size, st.st_mtime_ns) != (size, mtime):
-                return name
-        return None
+    @cached_property
+    def _ways(self) -> Ways:
+        return Ways(self)
 
     def save(self) -> None:
         self.index.save()

@@ -24,7 +24,7 @@ FLOORS = [
     {"service", "container"},
     {
         *("workspace", "project", "packing", "model_facts", "toolchain", "session", "runs", "surroundings", "swept"),
-        *("imaging", "remembered", "stored", "rehearsal", "module_lookup"),
+        *("ways", "imaging", "remembered", "stored", "rehearsal", "module_lookup"),
     },
     {"build", "loading", "images", "containerize", "sdk"},
     {"console", "cli", "__main__"},

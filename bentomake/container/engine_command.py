@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import shutil
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
@@ -29,7 +30,7 @@ _SECONDS = 60.0
 _INSPECT = ("image", "inspect", "--format", "{{json .}}")
 
 
-class EngineCommand:
+class EngineCommand(ABC):
     """A backend whose command is `BINARY build --option value … --tag T --file F CONTEXT`."""
 
     name: str = ""
@@ -116,8 +117,9 @@ class EngineCommand:
     def health(self, env: Mapping[str, str]) -> None:
         self.version(env)
 
+    @abstractmethod
     def version(self, env: Mapping[str, str]) -> str:
-        raise NotImplementedError
+        """Which engine answers, and which version of it; BackendUnhealthy if none does."""
 
     def ahead(self, env: Mapping[str, str], references: Iterable[str]) -> None:
         """Begin to ask what will be asked soon: an engine answers slowly, and many questions at once."""

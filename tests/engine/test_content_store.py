@@ -8,7 +8,7 @@ import stat
 
 import pytest
 
-from bentomake.engine import content_store
+from bentomake.engine import blobs
 from bentomake.engine.content_store import Changed, ContentStore, Missing, hashed_at
 from bentomake.engine.digest import of_bytes
 from bentomake.engine.tree import EXECUTABLE, FILE, Entry
@@ -112,7 +112,7 @@ def test_a_file_system_with_coarse_times_hashes_a_blob_again_until_it_is_known_t
     def coarse(path, *, ns):
         exact(path, ns=tuple(time - time % grain for time in ns))
 
-    monkeypatch.setattr(content_store.os, "utime", coarse)
+    monkeypatch.setattr(blobs.os, "utime", coarse)
     digests = [store.put_bytes(b"%d" % number) for number in range(20)]
     later, read = anew(store), []
     sound = ContentStore._sound
