@@ -36,16 +36,18 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["BENTOML_DO_NOT_TRACK"] = "True"
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of an engine run one after the other (`--dist loadgroup`), and first, while the others go on beside them.
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Tests of an engine run one after the other (`--dist loadgroup`).
 
     docker 26.1 crashes now and then when it builds several images at once (BuildKit's walkProvenance reads a vertex
     that another build has just merged with its own), and with it go all tests that follow.
     """
-    for item in items:
-        if item.get_closest_marker("engine"):
-            item.add_marker(pytest.mark.xdist_group("engine"))
+    if item.get_closest_marker("engine"):
+        item.add_marker(pytest.mark.xdist_group("engine"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """They run first, since they take longest; the others go on beside them."""
     items.sort(key=lambda item: item.get_closest_marker("engine") is None)
 
 
