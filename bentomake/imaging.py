@@ -12,7 +12,7 @@ from typing import Any
 from .container import index_credentials
 from .container.backend import Backend, Image
 from .container.dockerfile_text import bases
-from .container.engine_command import as_root
+from .container.engine_command import EngineCommand, as_root
 from .container.image_tag import checked
 from .container.options import Options
 from .container.registry import chosen, get_backend
@@ -167,6 +167,8 @@ class Imaging:
         argv = self.backend.argv(request)
         if self.ask_for.run_as_root:
             argv = as_root(argv, env)
+        elif isinstance(self.backend, EngineCommand):
+            argv = self.backend.direct(argv, env)
         hidden = self._values(request)
 
         def hide(text: str) -> str:

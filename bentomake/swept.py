@@ -21,6 +21,8 @@ _SECRET_NAMES = frozenset(
 _SECRET_ENDS = (".pem", ".key", ".p12", ".pfx", ".jks", ".keystore", ".kdbx", ".ppk")
 _NO_SECRETS = ("example", "sample", "template", "dist")  # .env.example
 _SECRET_PATHS = (".aws/credentials", ".docker/config.json", ".kube/config")
+# One of these ends, or is in, the path of every secret, and few other paths: they are asked of ten thousand paths.
+_TAILS = frozenset(known[-4:] for known in (*_SECRET_NAMES, *_SECRET_ENDS, *_SECRET_PATHS, ".json"))
 _SAID = 3  # big files by name; more of them are counted
 _NAMED = 20  # secrets by name
 
@@ -39,7 +41,8 @@ def judge_packed(bentofile: Bentofile, packing: Packing, source_layout: bool) ->
     written = {pattern.strip("/") for pattern in bentofile.values["include"]}
     files = selection.files
     big = [each for each in files if each[4].st_size > BIG and each.path not in written]
-    secret = [each for each in files if _is_secret(each[0]) and each.path not in written]
+    suspect = [each for each in files if each[0][-4:] in _TAILS or ".env." in each[0]]
+    secret = [each for each in suspect if _is_secret(each.path) and each.path not in written]
     remarks.extend(_big(packed, place) for packed in big[:_SAID])
     if len(big) > _SAID:
         hint = "Leave them out with `exclude`, or name each in `include`."
@@ -63,11 +66,11 @@ def _big(packed: Packed, place: str) -> Remark:
 
 def _is_secret(path: str) -> bool:
     name = path.rpartition("/")[2]
-    if path.endswith(_SECRET_PATHS):  # asked ten thousand times, and hardly ever so
-        return f"/{path}".endswith(tuple(f"/{known}" for known in _SECRET_PATHS))
+    if f"/{path}".endswith(tuple(f"/{known}" for known in _SECRET_PATHS)):
+        return True
     if name.startswith("client_secret_") and name.endswith(".json"):
         return True  # as Google names its downloads
-    if name[:1] == "." and name.startswith(".env."):
+    if name.startswith(".env."):
         return not name.endswith(_NO_SECRETS)
     return name in _SECRET_NAMES or name.endswith(_SECRET_ENDS)
 

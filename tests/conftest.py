@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -34,6 +35,8 @@ def pytest_configure(config: pytest.Config) -> None:
         if name in _FOREIGN or ours:
             del os.environ[name]
     os.environ["BENTOML_DO_NOT_TRACK"] = "True"
+    # A run in the background of a shell inherits an ignored SIGINT, and so would every program that a test interrupts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

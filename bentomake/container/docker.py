@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from ..engine.process import Completed
 from ..errors import UsageError
+from . import docker_direct
 from .backend import BackendUnhealthy
-from .engine_command import EngineCommand, output_type
+from .engine_command import INSPECT, SECONDS, EngineCommand, output_type
 from .options import Options
 from .request import Request
 from .words import BUILDKIT, CLASSIC
@@ -58,6 +59,39 @@ class Docker(EngineCommand):
         images = [output for output in outputs if output_type(output) in _IMAGES and "dest=" not in output]
         return bool(images) if outputs else not options.on("push")
 
+    def ahead(self, env: Mapping[str, str], references: Iterable[str]) -> None:
+        if docker_direct.daemon(env) is None:  # else it answers at once
+            super().ahead(env, references)
+
+    def ask(self, env: Mapping[str, str], *words: str) -> Completed:
+        return self._told(env, words) or super().ask(env, *words)
+
+    def _told(self, env: Mapping[str, str], words: tuple[str, ...]) -> Completed | None:
+        """What the client would say, from the daemon itself; None if it is not to be reached, or has other news."""
+        resource = "/version" if words == _VERSION else f"/images/{words[-1]}/json" if words[:-1] == INSPECT else None
+        daemon = docker_direct.daemon(env)
+        if resource is None or daemon is None:
+            return None
+        self.find(env)
+        try:
+            status, told = docker_direct.get(daemon.socket, resource, SECONDS)
+        except (OSError, ValueError):
+            return None
+        if status == 404 and resource != "/version":
+            return Completed(words, 1, "", str(told.get("message")), 0.0)
+        told = {"Server": told, "Client": {"Context": daemon.context}} if resource == "/version" else told
+        return Completed(words, 0, json.dumps(told), "", 0.0) if status == 200 else None
+
+    def direct(self, argv: list[str], env: dict[str, str]) -> list[str]:
+        """The same build without the client; `env` is told which builder the client would choose."""
+        daemon = docker_direct.daemon(env)
+        program = docker_direct.buildx(env) if daemon is not None and not self.classic else None
+        if daemon is None or program is None:
+            return argv
+        if self.head == ("build",):
+            env.setdefault("BUILDX_BUILDER", daemon.context)
+        return [program, "build", *argv[1 + len(self.head) :]]
+
     def version(self, env: Mapping[str, str]) -> str:
         asked = self.ask(env, *_VERSION)
         told = _json(asked) or {}
@@ -77,7 +111,7 @@ class Docker(EngineCommand):
         where = env.get("DOCKER_HOST") or f"context {client.get('Context') or 'default'}"
         builder = f", builder {env['BUILDX_BUILDER']}" if env.get("BUILDX_BUILDER") and not self.classic else ""
         how = "classic" if self.classic else "BuildKit"
-        return f"docker {client.get('Version')}, {how}, server {version} ({where}){builder}"
+        return f"docker {version}, {how} ({where}){builder}"
 
     def unreachable(self, asked: Completed, env: Mapping[str, str]) -> BackendUnhealthy:
         where = f" at {env['DOCKER_HOST']}" if env.get("DOCKER_HOST") else ""

@@ -26,8 +26,8 @@ _OURS = {
 }
 _WHOLE = ("local", "tar")  # outputs that are files, not images
 _ABSENT = ("no such image", "not known", "not found", "no such object")
-_SECONDS = 60.0
-_INSPECT = ("image", "inspect", "--format", "{{json .}}")
+SECONDS = 60.0
+INSPECT = ("image", "inspect", "--format", "{{json .}}")
 
 
 class EngineCommand(ABC):
@@ -109,6 +109,10 @@ class EngineCommand(ABC):
         """Options that `spelled` must leave out."""
         return set()
 
+    def direct(self, argv: list[str], env: dict[str, str]) -> list[str]:
+        """The same command with nothing in between, if there is such a way; it may add to `env`."""
+        return argv
+
     # The engine
 
     def env(self, base: Mapping[str, str]) -> dict[str, str]:
@@ -123,7 +127,7 @@ class EngineCommand(ABC):
 
     def ahead(self, env: Mapping[str, str], references: Iterable[str]) -> None:
         """Begin to ask what will be asked soon: an engine answers slowly, and many questions at once."""
-        for words in (*self.opening, *((*_INSPECT, reference) for reference in references)) if self.opening else ():
+        for words in (*self.opening, *((*INSPECT, reference) for reference in references)) if self.opening else ():
             with contextlib.suppress(UsageError):
                 if self.find(env) and words not in self._begun:
                     self._begun[words] = begin([self.binary, *words], env=self.env(env))
@@ -131,15 +135,15 @@ class EngineCommand(ABC):
     def forget(self) -> None:
         """What was begun and not asked for is of no use any more: something is going to change."""
         while self._begun:
-            self._begun.popitem()[1](_SECONDS)
+            self._begun.popitem()[1](SECONDS)
 
     def ask(self, env: Mapping[str, str], *words: str) -> Completed:
         """Run the engine's command with these words; BackendUnhealthy if it is not there."""
         begun = self._begun.pop(words, None)
         if begun is not None:
-            return begun(_SECONDS)
+            return begun(SECONDS)
         self.find(env)
-        return run([self.binary, *words], env=self.env(env), timeout=_SECONDS)
+        return run([self.binary, *words], env=self.env(env), timeout=SECONDS)
 
     def find(self, env: Mapping[str, str]) -> str:
         found = shutil.which(self.binary, path=env.get("PATH"))
@@ -155,7 +159,7 @@ class EngineCommand(ABC):
         return not options.values("output")
 
     def image(self, reference: str, env: Mapping[str, str]) -> Image | None:
-        return self.inspected(reference, self.ask(env, *_INSPECT, reference))
+        return self.inspected(reference, self.ask(env, *INSPECT, reference))
 
     def inspected(self, reference: str, completed: Completed) -> Image | None:
         """The image that an `inspect` tells of; StepError if the engine failed otherwise than by not having it."""

@@ -110,12 +110,29 @@ class Images:
 
     def __init__(self, bench: Bench, model: int):
         self.bench, self.model = bench, model
-        self.top = bench.top / "images"
+        self.top = bench.top / f"images-{model}"
         self.top.mkdir(parents=True)
         self.tags: list[str] = []
         subprocess.run(
             ["docker", "build", "-q", "-t", BASE, "-"], input=_BASE, text=True, check=True, stdout=subprocess.DEVNULL
         )
+        pairs = [
+            self.ours(),
+            self.peer("bentoml 1.4", bench.python, runner=False),
+            self.peer("bentoml 1.1", bench.places.runner_python(), runner=True),
+        ]
+        self.every, self.projects = [contender for contender, _ in pairs], [project for _, project in pairs]
+        for contender in self.every:
+            contender.go()
+
+    def case(self, name: str, goal: str, text: str, met: bool, runs: list[Contender]) -> Case:
+        """What was measured; the same contenders go on to the next case."""
+        found = Case(
+            f"image, {self.model / 2**20:,.0f} MiB model: {name}", goal, text, met, [_kept(run) for run in runs]
+        )
+        for run in runs:
+            run.runs = []
+        return found
 
     def ours(self, name: str = "bentomake", *more: str) -> tuple[Contender, Project]:
         build = [self.bench.bentomake, "build", "-q", "--python", self.bench.python]
@@ -156,55 +173,54 @@ class Images:
 
 
 def images(bench: Bench, model: int) -> list[Case]:
-    """All cases of images; `model` is the model's size in bytes."""
-    made = Images(bench, model)
-    try:
-        return _measured(made, bench, f"{model / 2**20:,.0f} MiB model")
-    finally:
-        made.close()
+    """All cases of images; `model` is the model's size in bytes. Requirements also with a model of 1 MiB."""
+    found: list[Case] = []
+    for size, measured in ((model, (_nothing, _edited, _remodelled, _extended)), (2**20, (_extended,))):
+        made = Images(bench, size)
+        try:
+            found += [measure(made) for measure in measured]
+        finally:
+            made.close()
+    return found
 
 
-def _measured(made: Images, bench: Bench, size: str) -> list[Case]:
-    ours, project = made.ours()
-    new, new_project = made.peer("bentoml 1.4", bench.python, runner=False)
-    old, old_project = made.peer("bentoml 1.1", bench.places.runner_python(), runner=True)
-    every = (ours, new, old)
-    for contender in every:
-        contender.go()
-    found = []
+def _nothing(made: Images) -> Case:
+    made.bench.slow(*made.every)
+    ours = made.every[0]
+    return made.case("nothing changed", "wall ≤ 0.3 s", seconds(ours.wall), ours.wall <= 0.3, made.every)
 
-    def case(name: str, goal: str, text: str, met: bool, runs: list[Contender]) -> None:
-        found.append(Case(f"image, {size}: {name}", goal, text, met, [_kept(run) for run in runs]))
-        for run in runs:
-            run.runs = []
 
-    bench.slow(*every)
-    case("nothing changed", "wall ≤ 0.3 s", seconds(ours.wall), ours.wall <= 0.3, [*every])
-
-    engine = made.engine(project)
+def _edited(made: Images) -> Case:
+    ours, new, old = made.every
+    engine = made.engine(made.projects[0])
     engine.go()
-    ours.prepare, new.prepare, old.prepare = project.edited, new_project.edited, old_project.edited
-    bench.slow(ours, engine, new, old)
+    for contender, project in zip(made.every, made.projects, strict=True):
+        contender.prepare = project.edited
+    made.bench.slow(ours, engine, new, old)
     over, ahead = ratio(ours, engine), ratio(old, ours)
     text = f"{over:.2f} times, {ahead:.0f} times"
     goal = "wall ≤ 1.3 times the engine's no-op, ≥ 5 times less than bentoml 1.1"
-    case("one .py edited", goal, text, over <= 1.3 and ahead >= 5, [ours, engine, new, old])
+    return made.case("one .py edited", goal, text, over <= 1.3 and ahead >= 5, [ours, engine, new, old])
 
-    ours.prepare, new.prepare, old.prepare = project.new_model, new_project.new_model, old_project.new_model
-    bench.slow(*every)
-    case("the model changed", "", f"{ratio(old, ours):.1f} times less than bentoml 1.1", True, [*every])
 
-    without, without_project = made.ours("bentomake without the wheel cache", "--no-wheel-cache")
+def _remodelled(made: Images) -> Case:
+    ours, _, old = made.every
+    for contender, project in zip(made.every, made.projects, strict=True):
+        contender.prepare = project.new_model
+    made.bench.slow(*made.every)
+    return made.case("the model changed", "", f"{ratio(old, ours):.1f} times less than bentoml 1.1", True, made.every)
+
+
+def _extended(made: Images) -> Case:
+    ours, new, old = made.every
+    without, project = made.ours("bentomake without the wheel cache", "--no-wheel-cache")
     without.go()
-    ours.prepare = project.extended(iter(EXTRAS))
-    without.prepare = without_project.extended(iter(EXTRAS))
-    new.prepare = new_project.extended(iter(EXTRAS))
-    old.prepare = old_project.extended(iter(EXTRAS))
-    bench.slow(ours, without, new, old)
-    ahead = ratio(without, ours)
-    goal = "wall ≥ 3 times less than without the wheel cache"
-    case("one requirement added", goal, f"{ahead:.1f} times", ahead >= 3, [ours, without, new, old])
-    return found
+    runs = [ours, without, new, old]
+    for contender, each in zip(runs, (made.projects[0], project, *made.projects[1:]), strict=True):
+        contender.prepare = each.extended(iter(EXTRAS))
+    made.bench.slow(*runs)
+    ahead, goal = ratio(without, ours), "wall ≥ 3 times less than without the wheel cache"
+    return made.case("one requirement added", goal, f"{ahead:.1f} times", ahead >= 3, runs)
 
 
 def _kept(run: Contender) -> Contender:

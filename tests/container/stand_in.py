@@ -43,7 +43,8 @@ class StandIns:
 
     @property
     def env(self) -> dict[str, str]:
-        return {"PATH": str(self.directory), "HOME": str(self.directory)}
+        # no context of this machine: a daemon that answers on a socket is asked without the client
+        return {"PATH": str(self.directory), "HOME": str(self.directory), "DOCKER_CONTEXT": "stand-in"}
 
     def answer(self, beginning: str, out: object = "", *, err: str = "", code: int = 0) -> None:
         """What a call that begins so is answered; the newest answer holds. What is no text is said as JSON."""

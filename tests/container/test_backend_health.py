@@ -33,8 +33,8 @@ def test_a_healthy_engine_says_nothing_and_who_it_is(name: str, tmp_path: Path) 
     assert (
         backend.version(stand_ins.env)
         == {
-            "docker": "docker 28, BuildKit, server 26.1.5 (context mine)",
-            "buildx": "docker 28, BuildKit, server 26.1.5 (context mine), buildx 0.13.1",
+            "docker": "docker 26.1.5, BuildKit (context mine)",
+            "buildx": "docker 26.1.5, BuildKit (context mine), buildx 0.13.1",
             "podman": "podman 4.3.1 (overlay /store)",
             "buildah": "buildah version 1.28.2 (overlay /store)",
             "nerdctl": "nerdctl v1.7.0, containerd v1.7.11 (default, buildkitd)",

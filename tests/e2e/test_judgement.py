@@ -103,9 +103,12 @@ CASES = [
     Case("a big file that is named", "", 'include: ["*.py", "/weights.bin"]\n', {"weights.bin": BIG}),
     Case(
         "secrets",
-        "warning: bentofile.yaml: .env, deploy/id_rsa, server.pem, x.key may hold secrets, and are packed.\n"
+        "warning: bentofile.yaml: .env, .env.local, deploy/id_rsa, server.pem, x.key may hold secrets, "
+        "and are packed.\n"
         "  hint: Leave it out with `exclude`; or name it in `include` to say it is meant.\n",
-        files=dict.fromkeys((".env", "deploy/id_rsa", "server.pem", "x.key", ".env.example", "credentials"), ""),
+        files=dict.fromkeys(
+            (".env", ".env.local", "deploy/id_rsa", "server.pem", "x.key", ".env.example", "credentials"), ""
+        ),
     ),
     Case(
         "secrets of clouds",
