@@ -1,98 +1,34 @@
-"""The composition: from goals to outcomes, for a build and for a plan of one."""
+"""The composition: from goals to Bentos in the library, for a build and for a plan of one."""
 
 from __future__ import annotations
 
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
 
 from .bento.library import Library
 from .bento.tag import Tag
-from .engine import graph
-from .engine.action import CACHED, FAILED, RAN, RESTORED, SKIPPED, Action, Binding, Outcome
+from .engine.action import CACHED, RAN, RESTORED, Action, Outcome
 from .engine.collect import in_use
 from .engine.content_store import Missing
 from .engine.explain import explain
 from .engine.progress import Progress
-from .engine.rebuilder import DryRebuilder, Rebuilder
 from .engine.rule import Rule
-from .engine.scheduler import schedule
-from .engine.stat_index import write_atomically
 from .errors import BentofileError, BentomakeError, Several, StoreError
-from .images import Image, images
+from .execution import Built, Result, actions, carry_out
+from .images import images
 from .loading import projects
 from .project import Project
 from .session import Session
 from .workspace import Goal, Settings
 
 
-@dataclass
-class Built:
-    """A Bento that is in the store now."""
-
-    tag: Tag
-    directory: str
-    state: str  # "new", "there", "restored"
-    put_back: list[str]
-
-
-@dataclass
-class Result:
-    """What a build did: outcomes by action id, Bentos, warnings, and the explanation's records."""
-
-    outcomes: dict[str, Outcome]
-    bentos: list[Built] = field(default_factory=list)
-    images: list[Image] = field(default_factory=list)
-    remarks: list[Any] = field(default_factory=list)
-    records: list[dict[str, Any]] = field(default_factory=list)
-    errors: list[BentomakeError] = field(default_factory=list)
-    seconds: float = 0.0
-    interpreters: list[str] = field(default_factory=list)
-
-    @property
-    def ran(self) -> int:
-        return sum(outcome.state == RAN for outcome in self.outcomes.values())
-
-    @property
-    def cached(self) -> int:
-        return sum(outcome.state in (CACHED, RESTORED) for outcome in self.outcomes.values())
-
-    @property
-    def saved(self) -> float:
-        hits = [o.trace for o in self.outcomes.values() if o.state in (CACHED, RESTORED) and o.trace is not None]
-        return sum(trace.seconds for trace in hits)
-
-    @property
-    def exit_code(self) -> int:
-        return max((error.exit_code for error in self.errors), default=0)
-
-
 def rulebook() -> Sequence[Rule]:
     """The rules that a target can name."""
-    rules: Sequence[Rule] = import_module("bentomake.rules").RULES  # type checkers do not know package-dir
+    rules: Sequence[Rule] = import_module("bentomake.rules").building()  # type checkers do not know package-dir
     return rules
-
-
-def actions(
-    rules: Sequence[Rule], session: Session, bindings: Mapping[str, Binding], wanted: Sequence[tuple[str, str]]
-) -> list[Action]:
-    """The actions that the goals need, in order; the order of an unchanged rulebook and goals is remembered."""
-    from .engine.digest import of_value
-    from .engine.rule import KEYED
-
-    name = of_value([[[getattr(rule, field) for field in KEYED] for rule in rules], wanted])
-    kept = session.settings.state("plans", name[:32])
-    try:
-        with open(kept, encoding="utf-8") as file:
-            nodes = [(str(label), str(rule)) for label, rule in json.load(file)]
-    except (OSError, ValueError):
-        nodes = graph.order(rules, wanted)
-        write_atomically(kept, json.dumps(nodes).encode())
-    return graph.bind(rules, nodes, bindings)
 
 
 def run(
@@ -145,26 +81,6 @@ def _run(goals: Sequence[Goal], session: Session, progress: Progress, dry: bool)
     return result
 
 
-def carry_out(plan: Sequence[Action], session: Session, progress: Progress, dry: bool) -> Result:
-    """The outcomes of a plan's actions, with the errors of those that failed."""
-    settings = session.settings
-    forced = frozenset(action.id for action in plan) if settings.force else frozenset()
-    if settings.upgrade:
-        forced |= {action.id for action in plan if action.rule.name == "lock"}
-    if settings.image.forced:
-        forced |= {action.id for action in plan if action.rule.name == "image"}
-    kind = DryRebuilder if dry else Rebuilder
-    rebuilder = kind(session.store, session.cache, session.flights, session.code, forced=forced)
-    jobs = settings.jobs or os.cpu_count() or 1
-    outcomes = schedule(plan, rebuilder, progress, jobs=jobs, keep_going=settings.keep_going)
-    result = Result({action.id: outcomes[action.id] for action in plan})
-    failed = [o.error for o in result.outcomes.values() if o.state == FAILED and o.error is not None]
-    result.errors = list({(error.message, error.place): error for error in failed}.values())  # two steps, one mistake
-    if settings.strict:
-        result.errors += _strict(result.outcomes.values())
-    return result
-
-
 def _asked(action: Action, wanted: Sequence[tuple[str, str]]) -> bool:
     """Whether the Bento of this action is to arrive in the library: it is a goal, or its image is."""
     return any((action.binding.label, goal) in wanted for goal in ("bento", "image"))
@@ -184,12 +100,6 @@ def _judge(found: Sequence[Project], plan: Sequence[Action], settings: Settings)
             errors += [BentofileError(odd.message, place=odd.place, hint=odd.hint) for odd in project.remarks]
     if errors:
         raise errors[0] if len(errors) == 1 else Several(errors)
-
-
-def _strict(outcomes: Iterable[Outcome]) -> list[BentomakeError]:
-    """The warnings of the steps as errors."""
-    warnings = [warning for outcome in outcomes for warning in outcome.warnings]
-    return [BentofileError(said["message"], place=said["place"], hint=said["hint"]) for said in warnings]
 
 
 def _arrive(outcome: Outcome, session: Session, dry: bool) -> Built:
@@ -219,21 +129,6 @@ def _arrive(outcome: Outcome, session: Session, dry: bool) -> Built:
         session.watch.made(os.path.join(directory, "models", model.name, model.version or ""))
     session.watch.made(os.path.join(library.root, tag.name, "latest"))
     return Built(tag, directory, state, put_back)
-
-
-def summary(result: Result) -> dict[str, Any]:
-    """The numbers of the summary line."""
-    states = [outcome.state for outcome in result.outcomes.values()]
-    return {
-        "steps": len(states),
-        "ran": states.count(RAN),
-        "cached": states.count(CACHED),
-        "restored": states.count(RESTORED),
-        "failed": states.count(FAILED),
-        "skipped": states.count(SKIPPED),
-        "seconds": round(result.seconds, 3),
-        "saved": round(result.saved, 3),
-    }
 
 
 def memorable(result: Result) -> bool:

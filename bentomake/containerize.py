@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from .bento.library import Library, home
-from .build import Result, actions, carry_out
 from .engine.action import CACHED
 from .engine.collect import in_use
 from .engine.explain import explain
 from .engine.progress import Progress
 from .engine.rule import Rule
+from .execution import Result, actions, carry_out
 from .images import images
 from .session import Session
 from .stored import StoredBento
@@ -21,7 +21,7 @@ from .stored import StoredBento
 
 def rulebook() -> Sequence[Rule]:
     """The rules of a stored Bento; `bento` is the stored one."""
-    rules: Sequence[Rule] = import_module("bentomake.rules").STORED
+    rules: Sequence[Rule] = import_module("bentomake.rules").stored()
     return rules
 
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .engine.action import Outcome
 from .engine.content_store import ContentStore
 
 
-@dataclass
-class Image:
+class Image(NamedTuple):
     """An image that an engine has now, or that was sent where its user wanted it."""
 
     tags: list[str]
@@ -24,7 +22,7 @@ class Image:
 
     @classmethod
     def of(cls, described: dict[str, Any]) -> Image:
-        return cls(**{name: described[name] for name in cls.__dataclass_fields__})
+        return cls(**{name: described[name] for name in cls._fields})
 
 
 def images(outcomes: Iterable[Outcome], store: ContentStore) -> list[Image]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -152,13 +151,17 @@ class Imaging:
         return staged(self._home, name, tree, beside, self._store)
 
     @contextlib.contextmanager
-    def wheels(self, tree: Tree) -> Iterator[str | None]:
-        """A directory of the wheels, for a named context; None if there are none."""
-        if not tree or not self.backend.named_contexts:
-            yield None
-            return
-        with staged(self._home, "wheelhouse", tree, {}, self._store) as directory:
-            yield directory
+    def contexts(self, asked: Mapping[str, tuple[str, Tree]]) -> Iterator[dict[str, str]]:
+        """Directories for named contexts, by name; asked for as (what to call the directory, its files).
+
+        Those that would be empty are left out, and all if the engine takes no such contexts.
+        """
+        with contextlib.ExitStack() as stack:
+            yield {
+                name: stack.enter_context(staged(self._home, directory, tree, {}, self._store))
+                for name, (directory, tree) in asked.items()
+                if tree and self.backend.named_contexts
+            }
 
     def build(self, ctx: Any, request: Request) -> tuple[Completed, str | None]:
         """Run the engine, live, and what it does afterwards (loading, tagging): how it ended, and the image's id."""
@@ -194,7 +197,7 @@ class Imaging:
         given = [("label", f"{key}={value}") for key, value in labels.items()]
         if self.ask_for.offline and self.has("network") and not self.options.values("network"):
             given.append(("network", "none"))
-        return replace(request, options=replace(self.options, given=(*given, *self.options.given)))
+        return request._replace(options=self.options._replace(given=(*given, *self.options.given)))
 
     def found(self, request: Request) -> Image | None:
         """The image that was made, as the engine describes it."""

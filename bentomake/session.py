@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import replace
 
 from . import __version__
 from .engine.code import CodeIdentity
@@ -31,7 +30,7 @@ class Session:
             # Nothing is remembered, but the build works.
             self.temporary = tempfile.TemporaryDirectory(prefix="bentomake-")
             self.notes.append(f"The cache {cache} cannot be used ({error}); this build remembers nothing.")
-            self.settings = replace(settings, env={**settings.env, "BENTOMAKE_CACHE_DIR": self.temporary.name})
+            self.settings = settings._replace(env={**settings.env, "BENTOMAKE_CACHE_DIR": self.temporary.name})
             self._open(self.temporary.name)
 
     def _open(self, cache: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .engine.fresh import cache_directory
@@ -17,8 +17,7 @@ BENTOFILES = ("bentofile.yaml", "bentofile.yml")
 GOAL = "bento"
 
 
-@dataclass(frozen=True)
-class ImageAsk:
+class ImageAsk(NamedTuple):
     """What an image was asked for, beyond its Bento."""
 
     backend: str | None = None  # None: the environment's choice, else docker
@@ -35,8 +34,7 @@ class ImageAsk:
         return self.options is not None and bool(self.options.forcing())
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """What a build was asked for, beyond its bentofile."""
 
     cwd: str
@@ -52,8 +50,8 @@ class Settings:
     import_timeout: float = 300.0
     version: str | None = None
     name: str | None = None
-    labels: Mapping[str, str] = field(default_factory=dict)
-    args: Mapping[str, Any] = field(default_factory=dict)  # template arguments, over those of the bentofile
+    labels: Mapping[str, str] = MappingProxyType({})
+    args: Mapping[str, Any] = MappingProxyType({})  # template arguments, over those of the bentofile
     image: ImageAsk = ImageAsk()
     strict: bool = False  # a warning about the project is an error
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from bentomake.bento import context_file, image, image_commands, wheels, yaml_text
 from bentomake.bento import info as bento_info
+from bentomake.bento.arrival import arrival
 from bentomake.bento.layout import BENTO_YAML, DIGESTS, README, SOURCES, content_digest, digests_file, version_of
 from bentomake.bento.package_source import Options, secret_variables, variables
 from bentomake.bento.readme import readme as generated_readme
@@ -100,8 +101,9 @@ def bento(ctx: Context) -> Mapping[str, Produced]:
     readme = own_readme if own_readme is not None else generated_readme(str(tag), service, facts["bentoml"]).encode()
     written[README] = ctx.keep_bytes(readme)
     written[DIGESTS] = ctx.keep_bytes(digests_file({**packed, **written}).encode("utf-8", "surrogateescape"), FILE)
-    arrival = bento_info.arrival(whole, digest)
-    return {"bento.json": json.dumps(arrival, indent=1) + "\n", **under("bento", {**written, SOURCES: sources})}
+    made = ctx.keep_bytes(arrival(whole, digest).encode())
+    ctx.keep_part(["bento.json", written[BENTO_YAML].digest.sha256], {"bento.json": made})  # for the rule `stored`
+    return {"bento.json": made, **under("bento", {**written, SOURCES: sources})}
 
 
 def _secrets(ctx: Context) -> list[str]:

@@ -9,15 +9,13 @@ from typing import Any
 
 from bentomake.bento import conda, distros, image, image_commands, pip_words, run_script
 from bentomake.bento.info import spec_1
+from bentomake.bento.layout import BUILDKIT, DOCKERFILE, TEMPLATE
 from bentomake.bento.package_source import Options, secret_variables, variables
 from bentomake.bento.variables import docker_env, refers_to_another
 from bentomake.engine.rule import Context, Produced, rule
 from bentomake.engine.tree import Entry
 from bentomake.errors import BentofileError, Several
 
-DOCKERFILE = "env/docker/Dockerfile"
-BUILDKIT = "env/docker/Dockerfile.buildkit"  # the same for engines with BuildKit: caches are kept between builds
-TEMPLATE = "env/docker/Dockerfile.template"
 ENTRYPOINT = "env/docker/entrypoint.sh"
 SETUP_SCRIPT = "env/docker/setup_script"
 INSTALL = "env/python/install.sh"

@@ -7,13 +7,12 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from bentomake.bento.layout import LATEST, MODELS
+from bentomake.bento.layout import BUILDKIT, DOCKERFILE, LATEST, MODELS, TEMPLATE
 from bentomake.bento.tag import Tag
 from bentomake.engine.fact import ABSENT
 from bentomake.engine.rule import Context, Produced, rule
+from bentomake.engine.tree import Tree
 from bentomake.errors import StepError, UsageError
-
-from .dockerfile import BUILDKIT, DOCKERFILE, TEMPLATE
 
 if TYPE_CHECKING:
     from bentomake.container.request import Request
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
 # The recipe imports what it needs when it runs: every build imports the rulebook, few make an image.
 _OCI = "org.opencontainers.image."
 _NO_PIP_CACHE = "PIP_NO_CACHE_DIR"  # pip's own variable: of --no-cache, an engine's cache mounts know nothing
+# The stage in which base.j2 puts together what changes with every version, and its first line.
+_SOURCES, _PUTS_TOGETHER = "bento", "FROM scratch AS bento\n"
 _SHOWN = 90  # characters of a failed instruction
 
 
@@ -47,13 +48,21 @@ def image(ctx: Context) -> Mapping[str, Produced]:
     tags = ctx.param("image.tags") or [f"{bento['name']}:{bento['version']}"]
     build_args = _build_args(ctx, text)
     secrets = _secrets(ctx, text)
-    wheels = {p.partition("/")[2]: entry for p, entry in ctx.input("wheelhouse").tree.items()}
-    with engine.staged(bento["name"], tree, _models(ctx, bento["models"])) as context, engine.wheels(wheels) as house:
+    apart = _apart(tree, text) if engine.backend.buildkit and engine.backend.named_contexts else frozenset[str]()
+    main = {path: entry for path, entry in tree.items() if path not in apart}
+    sources = {f"{_SOURCES}/{path}": tree[path] for path in apart}
+    wheels = {path.partition("/")[2]: entry for path, entry in ctx.input("wheelhouse").tree.items()}
+    wanted = "from=wheelhouse" in text and not engine.fresh
+    beside = {_SOURCES: (f"{bento['name']}-sources", sources), "wheelhouse": ("wheelhouse", wheels if wanted else {})}
+    with (
+        engine.staged(bento["name"], main, _models(ctx, bento["models"])) as context,
+        engine.contexts(beside) as contexts,
+    ):
         request = Request(
             context=context,
             dockerfile=os.path.join(context, name),
             tags=tuple(tags),
-            contexts={"wheelhouse": house} if house and "from=wheelhouse" in text and not engine.fresh else {},
+            contexts=contexts,
             build_args=build_args,
             secrets=secrets,
             iidfile=os.path.join(ctx.workdir, "iid"),
@@ -65,6 +74,17 @@ def image(ctx: Context) -> Mapping[str, Produced]:
     if made.returncode != 0:
         raise _failed(ctx, made, text, f"{bento['name']}:{bento['version']}", name, ctx.input("bento"))
     return {"image.json": _descriptor(ctx, request, tags, image_id)}
+
+
+def _apart(tree: Tree, text: str) -> frozenset[str]:
+    """The files that the Dockerfile puts together in a stage: a context of that name stands for it, in one copy.
+
+    Where the user has a hand in the Dockerfile, they may be wanted elsewhere, too.
+    """
+    if _PUTS_TOGETHER not in text or TEMPLATE in tree:
+        return frozenset()
+    tops = ((path, path.partition("/")) for path in tree)
+    return frozenset(path for path, (top, slash, _) in tops if (top in ("src", "apis") if slash else "." in top))
 
 
 def _build_args(ctx: Context, text: str) -> dict[str, str]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 
-from bentomake.bento import info as bento_info
+from bentomake.bento.arrival import arrival
 from bentomake.bento.layout import BENTO_YAML
 from bentomake.bento.library import parsed
 from bentomake.engine.content_store import Changed
 from bentomake.engine.digest import of_value
-from bentomake.engine.rule import Context, Produced, rule
+from bentomake.engine.rule import Context, Files, Produced, rule
 from bentomake.engine.tree import LINK, TREE, Entry
 from bentomake.errors import StepError, StoreError
 
@@ -20,9 +19,8 @@ from bentomake.errors import StepError, StoreError
 def bento(ctx: Context) -> Mapping[str, Produced]:
     """The Bento's own files, without its models and without what a server left among them."""
     files = ctx.source("stored")
-    info = parsed(files.read(BENTO_YAML), files.path(BENTO_YAML))
-    if not info.get("name") or not info.get("version"):
-        raise StoreError(f"{files.path(BENTO_YAML)} does not say the name and the version of a Bento.")
+    known = ctx.part(["bento.json", files.tree[BENTO_YAML].digest.sha256])  # what wrote bento.yaml, read it, too
+    described = known["bento.json"] if known is not None else _described(ctx, files)
     for path, entry in files.tree.items():
         try:
             if entry.mode == LINK:
@@ -33,6 +31,12 @@ def bento(ctx: Context) -> Mapping[str, Produced]:
             raise StepError(f"{path} changed while it was read.", hint="Containerize again.") from None
         except OSError as error:
             raise StoreError(f"{files.path(path)} cannot be read: {error.strerror}.") from error
+    return {"bento.json": described, "bento": Entry(files.digest, TREE)}
+
+
+def _described(ctx: Context, files: Files) -> Entry:
+    info = parsed(files.read(BENTO_YAML), files.path(BENTO_YAML))
+    if not info.get("name") or not info.get("version"):
+        raise StoreError(f"{files.path(BENTO_YAML)} does not say the name and the version of a Bento.")
     digest = info.get("content_digest") or of_value([[p, str(e.digest), e.mode] for p, e in files.tree.items()])
-    arrival = bento_info.arrival(info, str(digest).removeprefix("sha256:"))
-    return {"bento.json": json.dumps(arrival, indent=1) + "\n", "bento": Entry(files.digest, TREE)}
+    return ctx.keep_bytes(arrival(info, str(digest).removeprefix("sha256:")).encode())

@@ -26,7 +26,7 @@ FLOORS = [
         *("workspace", "project", "packing", "model_facts", "toolchain", "session", "runs", "surroundings", "swept"),
         *("ways", "imaging", "remembered", "stored", "rehearsal", "module_lookup"),
     },
-    {"build", "loading", "images", "containerize", "sdk"},
+    {"build", "loading", "execution", "images", "containerize", "sdk"},
     {"console", "cli", "__main__"},
 ]
 # rules/ stands beside the rooms it composes, not above them.
@@ -145,7 +145,7 @@ def test_there_is_something_to_look_at():
         "service.look",
         "__init__",
     } <= MODULES.keys()
-    assert ("engine.graph" in ours(ROOT / "bentomake/build.py")) and ("bento.pins" in ours(ROOT / "rules/lock.py"))
+    assert ("engine.graph" in ours(ROOT / "bentomake/execution.py")) and ("bento.pins" in ours(ROOT / "rules/lock.py"))
 
 
 @every_file
@@ -294,9 +294,9 @@ def test_no_file_is_longer_than_its_idea():
 
 @pytest.fixture(scope="module")
 def book():
-    from bentomake.rules import RULES as shipped
+    from bentomake.rules import building
 
-    return shipped
+    return building()
 
 
 def test_every_field_of_a_rule_is_keyed_or_excused_with_a_reason():

@@ -177,24 +177,3 @@ def complete(
     head |= {"bentoml_version": info["bentoml_version"], "creation_time": creation_time}
     rest = {key: value for key, value in info.items() if key not in head}
     return {**head, **rest, "models": _models(models, creation_time), "content_digest": f"sha256:{content_digest}"}
-
-
-def arrival(info: dict[str, Any], digest: str) -> dict[str, Any]:
-    """What bento.json says of a Bento, from its bento.yaml: what else is to be done with it needs no YAML."""
-    models: dict[str, dict[str, Any]] = {}
-    for part in (info, *(info.get("services") or [])):
-        for model in part.get("models") or []:
-            if isinstance(model, dict) and model.get("tag"):
-                registry = str(model.get("registry") or "bentoml")
-                told = {"tag": str(model["tag"]), "registry": registry}
-                if registry != "bentoml" and model.get("metadata"):
-                    told["metadata"] = model["metadata"]
-                models.setdefault(told["tag"], told)
-    return {
-        "name": str(info["name"]),
-        "version": str(info["version"]),
-        "digest": digest,
-        "labels": {str(key): str(value) for key, value in (info.get("labels") or {}).items()},
-        "created": str(info.get("creation_time") or ""),
-        "models": list(models.values()),
-    }

@@ -15,6 +15,9 @@ DIGESTS = "bentomake.sha256"  # beside bento.yaml; `sha256sum -c bentomake.sha25
 SOURCES = "src"
 MODELS = "models"
 LATEST = "latest"
+DOCKERFILE = "env/docker/Dockerfile"
+BUILDKIT = "env/docker/Dockerfile.buildkit"  # the same for engines with BuildKit: caches are kept between builds
+TEMPLATE = "env/docker/Dockerfile.template"
 
 
 def content_digest(

@@ -6,17 +6,17 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
 from .. import console
-from ..build import Result, memorable, rulebook, run, summary
+from ..build import memorable, rulebook, run
 from ..console.display import progress_for
 from ..engine.action import CACHED
 from ..errors import EXIT_FAILED, EXIT_OK, BentomakeError, UsageError
+from ..execution import Result, summary
 from ..runs import record_run
 from ..session import Session
 from ..workspace import Settings, goals
@@ -193,7 +193,7 @@ def _answer(result: Result, options: Mapping[str, Any], warnings: list[str]) -> 
     if kind == "json":
         data = {
             "bentos": [{"tag": str(b.tag), "path": b.directory, "state": b.state} for b in result.bentos],
-            "images": [asdict(image) for image in result.images],
+            "images": [image._asdict() for image in result.images],
             "summary": summary(result),
             "actions": result.records,
             "warnings": warnings,

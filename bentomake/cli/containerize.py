@@ -7,7 +7,6 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,7 +24,7 @@ from ..workspace import ImageAsk, Settings
 from .shown import collect, image_success, show_steps
 
 if TYPE_CHECKING:
-    from ..build import Result
+    from ..execution import Result
 
 # The flags that bentoml had before --opt: name → (metavar, None for a switch; may be repeated; help)
 OLDER: dict[str, tuple[str | None, bool, str]] = {
@@ -149,7 +148,7 @@ def _run(tag: str, settings: Settings, given: Mapping[str, Any]) -> int:
 
 
 def _finish(session: Session, result: Result, tag: str, given: Mapping[str, Any]) -> int:
-    from ..build import summary
+    from ..execution import summary
 
     if not given["quiet"] and given["progress"] != "json":
         for line in session.notes:
@@ -171,7 +170,7 @@ def _finish(session: Session, result: Result, tag: str, given: Mapping[str, Any]
             for line in image_success(tag, image, session.settings.image):
                 console.say(line)
         if given["answer"] == "json":
-            console.out(json.dumps(asdict(image), indent=2))
+            console.out(json.dumps(image._asdict(), indent=2))
         elif given["answer"] == "tag":
             for name in image.tags:
                 console.out(name)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from .. import console
-from ..build import Result, summary
 from ..engine.action import CACHED, RAN
+from ..execution import Result, summary
 from ..images import Image
 from ..session import Session
 from ..workspace import ImageAsk

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from types import MappingProxyType
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from ..engine.process import Completed
 from ..errors import UsageError
@@ -16,8 +16,7 @@ class BackendUnhealthy(UsageError):
     """An engine cannot be used: the message says what is missing, the hint how to get it."""
 
 
-@dataclass(frozen=True)
-class Image:
+class Image(NamedTuple):
     """An image that an engine has: `id` is `sha256:…`, `digest` that of its manifest if it has one; size in bytes."""
 
     reference: str
@@ -26,7 +25,7 @@ class Image:
     platform: str
     size: int
     tags: tuple[str, ...] = ()
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = MappingProxyType({})
 
 
 @runtime_checkable

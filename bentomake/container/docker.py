@@ -28,7 +28,12 @@ class Docker(EngineCommand):
 
     name = "docker"
     binary = "docker"
-    defaults: ClassVar[Mapping[str, str]] = {"DOCKER_BUILDKIT": "1", "DOCKER_SCAN_SUGGEST": "false"}
+    # No git: the context is not the user's checkout, and may lie in one that has nothing to do with it.
+    defaults: ClassVar[Mapping[str, str]] = {
+        "DOCKER_BUILDKIT": "1",
+        "DOCKER_SCAN_SUGGEST": "false",
+        "BUILDX_GIT_INFO": "0",
+    }
     opening = (_VERSION,)
     get = f"{_GET_DOCKER}, or choose another engine with --backend."
 
@@ -68,19 +73,26 @@ class Docker(EngineCommand):
 
     def _told(self, env: Mapping[str, str], words: tuple[str, ...]) -> Completed | None:
         """What the client would say, from the daemon itself; None if it is not to be reached, or has other news."""
-        resource = "/version" if words == _VERSION else f"/images/{words[-1]}/json" if words[:-1] == INSPECT else None
         daemon = docker_direct.daemon(env)
-        if resource is None or daemon is None:
+        if daemon is None or (words != _VERSION and words[:-1] != INSPECT):
             return None
         self.find(env)
         try:
-            status, told = docker_direct.get(daemon.socket, resource, SECONDS)
+            if words == _VERSION:
+                # `Docker/26.1.5 (linux)`; /version would start other programs to ask for theirs
+                answer = docker_direct.get(daemon.socket, "/_ping", SECONDS)
+                program, _, version = answer.headers.get("server", "").partition(" ")[0].partition("/")
+                if answer.status != 200 or program != "Docker" or not version:
+                    return None
+                told = {"Server": {"Version": version}, "Client": {"Context": daemon.context}}
+                return Completed(words, 0, json.dumps(told), "", 0.0)
+            answer = docker_direct.get(daemon.socket, f"/images/{words[-1]}/json", SECONDS)
+            text = answer.body.decode()
         except (OSError, ValueError):
             return None
-        if status == 404 and resource != "/version":
-            return Completed(words, 1, "", str(told.get("message")), 0.0)
-        told = {"Server": told, "Client": {"Context": daemon.context}} if resource == "/version" else told
-        return Completed(words, 0, json.dumps(told), "", 0.0) if status == 200 else None
+        if answer.status == 404:
+            return Completed(words, 1, "", f"No such image: {words[-1]}", 0.0)
+        return Completed(words, 0, text, "", 0.0) if answer.status == 200 else None
 
     def direct(self, argv: list[str], env: dict[str, str]) -> list[str]:
         """The same build without the client; `env` is told which builder the client would choose."""

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import json
 import os
-import socket
+from _socket import AF_UNIX, SOCK_STREAM, socket  # socket names its 500 constants, which takes as long as the answer
 from collections.abc import Mapping
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 _SOCKET = "/var/run/docker.sock"
 _UNIX = "unix://"
@@ -20,6 +19,7 @@ _PLUGINS = (  # as the client looks for them; https://github.com/docker/cli, cli
     *("/usr/lib/docker/cli-plugins", "/usr/libexec/docker/cli-plugins"),
 )
 _CHUNK = 1 << 16
+_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/:@._-")
 
 
 class Daemon(NamedTuple):
@@ -40,24 +40,39 @@ def daemon(env: Mapping[str, str]) -> Daemon | None:
     return Daemon(context, path) if host.startswith(_UNIX) and os.path.exists(path) else None
 
 
-def get(path: str, resource: str, timeout: float) -> tuple[int, Any]:
-    """The daemon's answer to a GET: status and JSON; OSError or ValueError if it has none.
+class Answer(NamedTuple):
+    """An answer of the daemon: the status, its headers by name in lower case, and what it says."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def get(path: str, resource: str, timeout: float) -> Answer:
+    """The daemon's answer to a GET; OSError or ValueError if it has none.
 
     In HTTP/1.0, so that the answer ends where the connection does: http.client takes longer to import than the daemon
     to answer.
     """
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+    if not _PLAIN.issuperset(resource):
+        raise ValueError(f"not a resource's name: {resource!r}")
+    connection = socket(AF_UNIX, SOCK_STREAM)
+    try:
         connection.settimeout(timeout)
         connection.connect(path)
-        connection.sendall(f"GET {quote(resource, safe='/:@')} HTTP/1.0\r\nHost: docker\r\n\r\n".encode())
+        connection.sendall(f"GET {resource} HTTP/1.0\r\nHost: docker\r\n\r\n".encode())
         parts = []
         while part := connection.recv(_CHUNK):
             parts.append(part)
+    finally:
+        connection.close()
     head, _, body = b"".join(parts).partition(b"\r\n\r\n")
-    protocol, status = head.split(None, 2)[:2]
-    if not protocol.startswith(b"HTTP/"):
+    first, *lines = head.decode("latin-1").split("\r\n")
+    protocol, status = first.split(None, 2)[:2]
+    if not protocol.startswith("HTTP/"):
         raise ValueError("not an answer in HTTP")
-    return int(status), json.loads(body)
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    return Answer(int(status), headers, body)
 
 
 def buildx(env: Mapping[str, str]) -> str | None:

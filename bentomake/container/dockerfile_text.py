@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _FLAG = re.compile(r"--([a-z-]+)(?:=(\S+))?\s+")
 _VARIABLE = re.compile(r"\$(?:\{(\w+)(?::-([^}]*))?\}|(\w+))")
@@ -12,8 +12,7 @@ _SECRET = re.compile(r"--mount=(\S*type=secret\S*)")
 _HEREDOC = re.compile(r"<<-?\s*(['\"]?)(\w+)\1")
 
 
-@dataclass(frozen=True)
-class Instruction:
+class Instruction(NamedTuple):
     """One instruction: its word in capitals, its text on one line, its first and last line (from 1), its heading.
 
     The heading is the last comment that stood at the beginning of a line before it.
@@ -26,8 +25,7 @@ class Instruction:
     heading: str
 
 
-@dataclass(frozen=True)
-class Secret:
+class Secret(NamedTuple):
     """A secret that an instruction mounts; a required one must be given."""
 
     id: str

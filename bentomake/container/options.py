@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from ..errors import UsageError
 from .secret_source import SecretSource, read_build_arg, read_secret
@@ -17,8 +18,7 @@ _ON = ("true", "1", "yes", "on")
 _OFF = ("false", "0", "no", "off")
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(NamedTuple):
     """Named values in the order given; names have dashes, a switch is a bool.
 
     `progress` is what --progress asks of both displays, ours and the engine's. `deprecated` are lines to warn with.
@@ -28,7 +28,7 @@ class Options:
     given: tuple[tuple[str, Value], ...] = ()
     progress: str | None = None
     deprecated: tuple[str, ...] = ()
-    keywords: Mapping[str, object] = field(default_factory=dict)
+    keywords: Mapping[str, object] = MappingProxyType({})
 
     @staticmethod
     def parse(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from .options import Options
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """What to build, from where, and how it is to be called.
 
     `build_args` and `secrets` are bentomake's own; those of `options` follow them, so the user's win. The relative
@@ -21,10 +21,10 @@ class Request:
     context: str
     dockerfile: str
     tags: tuple[str, ...]
-    contexts: Mapping[str, str] = field(default_factory=dict)
-    build_args: Mapping[str, str] = field(default_factory=dict)
+    contexts: Mapping[str, str] = MappingProxyType({})
+    build_args: Mapping[str, str] = MappingProxyType({})
     secrets: tuple[str, ...] = ()
-    options: Options = field(default_factory=Options)
+    options: Options = Options()
     iidfile: str | None = None
     metadata_file: str | None = None
     progress: str | None = None

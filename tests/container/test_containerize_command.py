@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 import bentomake.containerize
-from bentomake.build import Result
 from bentomake.cli.containerize import OLDER, discreet
 from bentomake.cli.main import run
 from bentomake.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, StepError
+from bentomake.execution import Result
 from bentomake.images import Image
 from bentomake.workspace import ImageAsk
 
@@ -187,7 +187,7 @@ def test_what_cannot_be_is_said_before_anything_runs(
     [
         ("tag", "iris:v1\nme/iris:v1\n"),
         ("id", "sha256:abc\n"),
-        ("json", json.dumps({**vars(MADE)}, indent=2) + "\n"),
+        ("json", json.dumps(MADE._asdict(), indent=2) + "\n"),
     ],
 )
 def test_the_answer_is_alone_on_stdout(answer: str, out: str, asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:

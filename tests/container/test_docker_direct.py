@@ -14,12 +14,12 @@ import pytest
 from stand_in import StandIns, healthy
 
 from bentomake.container import docker_direct
+from bentomake.container.backend import BackendUnhealthy
 from bentomake.container.docker import Docker
 from bentomake.container.docker_direct import Daemon, daemon
 from bentomake.container.registry import get_backend
 from bentomake.errors import StepError
 
-VERSION = {"Version": "26.1.5", "Components": [{"Name": "Engine"}]}
 IMAGE = {"Id": "sha256:" + "a" * 64, "Os": "linux", "Architecture": "amd64", "Size": 7, "RepoTags": ["x:1"]}
 
 
@@ -27,7 +27,8 @@ class FakeDaemon(socketserver.ThreadingUnixStreamServer):
     """Answers each resource as told, as Go's server answers HTTP/1.0: the answer ends with the connection."""
 
     def __init__(self, path: Path):
-        self.answers: dict[str, tuple[int, Any]] = {"/version": (200, VERSION)}
+        self.answers: dict[str, tuple[int, Any]] = {"/_ping": (200, "OK")}
+        self.program = "Docker/26.1.5 (linux)"
         self.asked: list[str] = []
         super().__init__(str(path), _Answer)
 
@@ -42,7 +43,7 @@ class _Answer(socketserver.StreamRequestHandler):
         self.server.asked.append(resource)
         status, body = self.server.answers.get(resource, (404, {"message": f"No such image: {resource}"}))
         text = body if isinstance(body, str) else json.dumps(body)
-        self.wfile.write(f"HTTP/1.0 {status} Said\r\nContent-Type: application/json\r\n\r\n{text}".encode())
+        self.wfile.write(f"HTTP/1.0 {status} Said\r\nServer: {self.server.program}\r\n\r\n{text}".encode())
 
 
 @pytest.fixture
@@ -115,7 +116,7 @@ def test_the_daemon_says_what_the_client_would(env: dict[str, str], fake: FakeDa
     found = docker.image("x:1", env)
     assert found is not None and (found.id, found.platform, found.size) == (IMAGE["Id"], "linux/amd64", 7)
     assert docker.image("y:1", env) is None
-    assert fake.asked == ["/version", "/images/x:1/json", "/images/y:1/json"] and stand_ins.calls == []
+    assert fake.asked == ["/_ping", "/images/x:1/json", "/images/y:1/json"] and stand_ins.calls == []
 
 
 def test_nothing_is_begun_ahead_of_a_daemon_that_answers_at_once(env: dict[str, str], stand_ins: StandIns) -> None:
@@ -126,28 +127,34 @@ def test_nothing_is_begun_ahead_of_a_daemon_that_answers_at_once(env: dict[str, 
     assert stand_ins.calls == []
     docker.ahead({**env, "DOCKER_HOST": "tcp://far:1"}, ["x:1"])
     docker.forget()
-    assert [call["argv"][1] for call in stand_ins.calls] == ["version", "image"]
+    assert {call["argv"][1] for call in stand_ins.calls} == {"version", "image"}
 
 
-@pytest.mark.parametrize("answer", [(500, {"message": "disk on fire"}), (200, "no JSON")])
-def test_what_is_no_answer_is_asked_of_the_client(
-    env: dict[str, str], fake: FakeDaemon, stand_ins: StandIns, answer: tuple[int, Any]
-) -> None:
-    fake.answers["/images/x:1/json"] = answer
+def test_what_is_no_answer_is_asked_of_the_client(env: dict[str, str], fake: FakeDaemon, stand_ins: StandIns) -> None:
+    fake.answers["/images/x:1/json"] = (500, {"message": "disk on fire"})
     stand_ins.answer("docker image inspect", err="disk on fire", code=1)
     with pytest.raises(StepError) as caught:
         get_backend("docker", env).image("x:1", env)
     assert caught.value.detail == "disk on fire"
 
 
-def test_a_docker_that_is_podman_is_known_by_its_daemon(env: dict[str, str], fake: FakeDaemon) -> None:
-    fake.answers["/version"] = (200, {"Version": "4.3.1", "Components": [{"Name": "Podman Engine"}]})
-    with pytest.raises(Exception, match=r"docker is podman 4\.3\.1 here"):
+def test_of_another_program_on_that_socket_the_client_tells(
+    env: dict[str, str], fake: FakeDaemon, stand_ins: StandIns
+) -> None:
+    fake.program = "Libpod/4.3.1 (linux)"
+    stand_ins.answer("docker version", {"Server": {"Version": "4.3.1", "Components": [{"Name": "Podman Engine"}]}})
+    with pytest.raises(BackendUnhealthy, match=r"docker is podman 4\.3\.1 here"):
         get_backend("docker", env).version(env)
 
 
+def test_a_name_that_is_none_reaches_no_daemon(env: dict[str, str], fake: FakeDaemon, stand_ins: StandIns) -> None:
+    stand_ins.answer("docker image inspect", err="Error: No such image", code=1)
+    assert get_backend("docker", env).image("x HTTP/1.0\r\n\r\n", env) is None
+    assert fake.asked == [] and len(stand_ins.calls) == 1
+
+
 def test_without_the_client_there_is_no_docker(env: dict[str, str], tmp_path: Path) -> None:
-    with pytest.raises(Exception, match="docker is not installed"):
+    with pytest.raises(BackendUnhealthy, match="docker is not installed"):
         get_backend("docker", env).version({**env, "PATH": str(tmp_path)})
 
 

@@ -2,9 +2,9 @@
 
 # The sources are put together here, so that they are one layer of the image.
 FROM scratch AS bento
-COPY *.* /bento/
 COPY apis /bento/apis/
 COPY src /bento/src/
+COPY *.* /bento/
 
 # Wheels that bentomake has already, if the build is given a context of that name; else it is empty.
 FROM scratch AS wheelhouse

@@ -2,9 +2,9 @@
 
 # The sources are put together here, so that they are one layer of the image.
 FROM scratch AS bento
-COPY *.* /bento/
 COPY apis /bento/apis/
 COPY src /bento/src/
+COPY *.* /bento/
 
 # Base image and system packages
 FROM amazonlinux:2023 AS base-container

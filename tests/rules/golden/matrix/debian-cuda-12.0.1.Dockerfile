@@ -2,9 +2,9 @@
 
 # The sources are put together here, so that they are one layer of the image.
 FROM scratch AS bento
-COPY *.* /bento/
 COPY apis /bento/apis/
 COPY src /bento/src/
+COPY *.* /bento/
 
 # Base image and system packages
 FROM nvidia/cuda:12.0.1-cudnn8-runtime-ubuntu22.04 AS base-container

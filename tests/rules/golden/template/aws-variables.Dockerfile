@@ -4,9 +4,9 @@ ARG AWS_SECRET_ACCESS_KEY
 ARG AWS_ACCESS_KEY_ID
 # The sources are put together here, so that they are one layer of the image.
 FROM scratch AS bento
-COPY *.* /bento/
 COPY apis /bento/apis/
 COPY src /bento/src/
+COPY *.* /bento/
 
 # Base image and system packages
 FROM python:3.11-slim AS base-container

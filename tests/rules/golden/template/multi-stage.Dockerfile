@@ -9,9 +9,9 @@ RUN python setup.py sdist && mv dist/mypackage-0.0.1.tar.gz mypackage.tar.gz
 
 # The sources are put together here, so that they are one layer of the image.
 FROM scratch AS bento
-COPY *.* /bento/
 COPY apis /bento/apis/
 COPY src /bento/src/
+COPY *.* /bento/
 
 # Base image and system packages
 FROM python:3.11-slim AS base-container

@@ -1,0 +1,28 @@
+"""bento.json: what else is to be done with a Bento that was made, told in a form that is read at once."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+def arrival(info: dict[str, Any], digest: str) -> str:
+    """The text of bento.json, from what bento.yaml says: name, version, content digest, labels, time, models."""
+    models: dict[str, dict[str, Any]] = {}
+    for part in (info, *(info.get("services") or [])):
+        for model in part.get("models") or []:
+            if isinstance(model, dict) and model.get("tag"):
+                registry = str(model.get("registry") or "bentoml")
+                named = {"tag": str(model["tag"]), "registry": registry}
+                if registry != "bentoml" and model.get("metadata"):
+                    named["metadata"] = model["metadata"]
+                models.setdefault(named["tag"], named)
+    told = {
+        "name": str(info["name"]),
+        "version": str(info["version"]),
+        "digest": digest,
+        "labels": {str(key): str(value) for key, value in (info.get("labels") or {}).items()},
+        "created": str(info.get("creation_time") or ""),
+        "models": list(models.values()),
+    }
+    return json.dumps(told, indent=1) + "\n"
