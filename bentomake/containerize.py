@@ -21,7 +21,7 @@ from .stored import StoredBento
 
 def rulebook() -> Sequence[Rule]:
     """The rules of a stored Bento; `bento` is the stored one."""
-    rules: Sequence[Rule] = import_module("bentomake.rules").stored()
+    rules: Sequence[Rule] = import_module("bentomake.rules").containerizing()
     return rules
 
 

@@ -30,7 +30,7 @@ def building() -> Sequence[Rule]:
     return (*made, *_imaging())
 
 
-def stored() -> Sequence[Rule]:
+def containerizing() -> Sequence[Rule]:
     """The same for a Bento that is in the store already, whoever built it."""
     from .stored import bento
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -65,18 +66,22 @@ class Docker(EngineCommand):
         return bool(images) if outputs else not options.on("push")
 
     def ahead(self, env: Mapping[str, str], references: Iterable[str]) -> None:
-        if docker_direct.daemon(env) is None:  # else it answers at once
-            super().ahead(env, references)
+        with contextlib.suppress(UsageError):  # said when it matters
+            if self._daemon(env) is None:  # else it answers at once
+                super().ahead(env, references)
 
     def ask(self, env: Mapping[str, str], *words: str) -> Completed:
         return self._told(env, words) or super().ask(env, *words)
 
+    def _daemon(self, env: Mapping[str, str]) -> docker_direct.Daemon | None:
+        """The daemon, where the client adds nothing but time."""
+        return None if docker_direct.wrapped(self.find(env)) else docker_direct.daemon(env)
+
     def _told(self, env: Mapping[str, str], words: tuple[str, ...]) -> Completed | None:
         """What the client would say, from the daemon itself; None if it is not to be reached, or has other news."""
-        daemon = docker_direct.daemon(env)
+        daemon = self._daemon(env)
         if daemon is None or (words != _VERSION and words[:-1] != INSPECT):
             return None
-        self.find(env)
         try:
             if words == _VERSION:
                 # `Docker/26.1.5 (linux)`; /version would start other programs to ask for theirs
@@ -96,7 +101,7 @@ class Docker(EngineCommand):
 
     def direct(self, argv: list[str], env: dict[str, str]) -> list[str]:
         """The same build without the client; `env` is told which builder the client would choose."""
-        daemon = docker_direct.daemon(env)
+        daemon = self._daemon(env)
         program = docker_direct.buildx(env) if daemon is not None and not self.classic else None
         if daemon is None or program is None:
             return argv

@@ -40,6 +40,15 @@ def daemon(env: Mapping[str, str]) -> Daemon | None:
     return Daemon(context, path) if host.startswith(_UNIX) and os.path.exists(path) else None
 
 
+def wrapped(program: str) -> bool:
+    """Whether the client is a script: somebody's own, who means it to see every call."""
+    try:
+        with open(program, "rb") as file:
+            return file.read(2) == b"#!"
+    except OSError:
+        return True
+
+
 class Answer(NamedTuple):
     """An answer of the daemon: the status, its headers by name in lower case, and what it says."""
 

@@ -60,7 +60,8 @@ def stand_ins(tmp_path: Path) -> StandIns:
 
 
 @pytest.fixture
-def env(fake: FakeDaemon, stand_ins: StandIns, tmp_path: Path) -> dict[str, str]:
+def env(fake: FakeDaemon, stand_ins: StandIns, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    monkeypatch.setattr(docker_direct, "wrapped", lambda program: False)  # the stand-ins are scripts
     return {**stand_ins.env, "DOCKER_HOST": f"unix://{tmp_path / 'd.sock'}"}
 
 
@@ -151,6 +152,17 @@ def test_a_name_that_is_none_reaches_no_daemon(env: dict[str, str], fake: FakeDa
     stand_ins.answer("docker image inspect", err="Error: No such image", code=1)
     assert get_backend("docker", env).image("x HTTP/1.0\r\n\r\n", env) is None
     assert fake.asked == [] and len(stand_ins.calls) == 1
+
+
+def test_a_client_that_is_a_script_sees_every_call(
+    env: dict[str, str], fake: FakeDaemon, stand_ins: StandIns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    plugin(env)
+    docker = Docker(env)
+    assert docker.version(env) == f"docker 26.1.5, BuildKit ({env['DOCKER_HOST']})"
+    assert docker.direct(["docker", "build", "."], env) == ["docker", "build", "."]
+    assert fake.asked == [] and [call["argv"][1] for call in stand_ins.calls] == ["version"]
 
 
 def test_without_the_client_there_is_no_docker(env: dict[str, str], tmp_path: Path) -> None:

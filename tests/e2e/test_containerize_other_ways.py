@@ -184,4 +184,4 @@ def test_a_bento_that_real_bentoml_has_built(generation: str, shop: Shop, bentom
 def test_the_answer_of_json_is_what_python_gives(shop: Shop, here: Path) -> None:
     tag = shop.project().build()
     answer = json.loads(shop.world.run("containerize", tag, "-q", "-o", "json").good().stdout)
-    assert answer == vars(container.build(tag))
+    assert answer == container.build(tag)._asdict()
