@@ -5,21 +5,52 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .bento.context_file import leads_out
 from .bento.hub import hub_files
+from .bento.models import ModelStore
 from .bento.tag import Tag
+from .packing import Packing
+from .remembered import Remembered
+from .service.facts import ServiceFacts
+from .service.interpreter import Interpreter
 from .service.look import Looked, look
+from .service.packages import Packages
+from .workspace import Settings
 
 if TYPE_CHECKING:
-    from .project import Project
+    from .imaging import Imaging
+
+
+class Known(Protocol):
+    """What a project knows, each when it is asked for."""
+
+    context: str
+    imaging: Imaging | None
+    remembered: Remembered
+    settings: Settings
+
+    @property
+    def home(self) -> str: ...
+    @property
+    def interpreter(self) -> Interpreter: ...
+    @property
+    def models(self) -> ModelStore: ...
+    @property
+    def packages(self) -> Packages: ...
+    @property
+    def packing(self) -> Packing: ...
+    @property
+    def roots(self) -> Mapping[str, str]: ...
+    @property
+    def service_facts(self) -> ServiceFacts: ...
 
 
 class Ways:
     """What rule.Context.host gives a recipe of this project."""
 
-    def __init__(self, project: Project):
+    def __init__(self, project: Known):
         self._project = project
 
     def way(self, name: str) -> Any:
