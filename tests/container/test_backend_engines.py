@@ -1,4 +1,4 @@
-"""The real engines take what their stand-ins were told: BENTOMAKE_TEST_ENGINE names docker, buildah or podman."""
+"""The real engines take what their stand-ins were told: BENTOMAKE_TEST_ENGINES names docker, buildah, podman."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from bentomake.container.registry import get_backend
 from bentomake.container.request import Request
 from bentomake.engine.process import run
 
-ENGINE = os.environ.get("BENTOMAKE_TEST_ENGINE", "")
+NAMES = os.environ.get("BENTOMAKE_TEST_ENGINES", "").split()
 BACKENDS = {"docker": ("docker", "docker-classic", "buildx"), "buildah": ("buildah",), "podman": ("podman",)}
+HERE = [backend for name in NAMES for backend in BACKENDS.get(name, ())]
 GOLDEN = Path(__file__).with_name("golden")
 
 # What takes a registry, or an engine with another store than this test can count on: the command line must be
@@ -46,7 +47,7 @@ _MOUNTS = {
 def golden() -> list[tuple[str, str, list[str]]]:
     """(backend, set, the words that its stand-in recorded), but for the sets that were refused."""
     found = []
-    for backend in BACKENDS.get(ENGINE, ()):
+    for backend in HERE:
         for section in (GOLDEN / f"{backend}.txt").read_text().split("== ")[1:]:
             title, *lines = section.strip().splitlines()
             binary = get_backend(backend.partition("-")[0], {}).binary
@@ -72,7 +73,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.mark.engine
-@pytest.mark.skipif(not golden(), reason="BENTOMAKE_TEST_ENGINE is neither docker, buildah nor podman")
+@pytest.mark.skipif(not golden(), reason="BENTOMAKE_TEST_ENGINES names neither docker, buildah nor podman")
 @pytest.mark.parametrize(
     ("name", "options", "words"), golden(), ids=lambda value: value if isinstance(value, str) else ""
 )
@@ -98,8 +99,8 @@ def test_a_real_engine_accepts_what_the_stand_in_recorded(
 
 
 @pytest.mark.engine
-@pytest.mark.skipif(not golden(), reason="BENTOMAKE_TEST_ENGINE is neither docker, buildah nor podman")
-@pytest.mark.parametrize("name", BACKENDS.get(ENGINE, ()))
+@pytest.mark.skipif(not golden(), reason="BENTOMAKE_TEST_ENGINES names neither docker, buildah nor podman")
+@pytest.mark.parametrize("name", HERE)
 def test_the_id_it_notes_is_the_id_of_the_image(name: str, here: Path) -> None:
     (here / "context/env/docker/Dockerfile").write_text(_PLAIN)
     tag = f"bentomake-test-{os.getpid()}:id"

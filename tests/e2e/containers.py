@@ -1,6 +1,6 @@
 """Real image engines for the stories: which this run has, what is in an image, a container to be asked over loopback.
 
-BENTOMAKE_TEST_ENGINES names them ("docker buildah"); BENTOMAKE_TEST_ENGINE, the older variable, names one.
+BENTOMAKE_TEST_ENGINES names them ("docker buildah").
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 from harness import World, end, start
 
-NAMES = (os.environ.get("BENTOMAKE_TEST_ENGINES") or os.environ.get("BENTOMAKE_TEST_ENGINE", "")).split()
+NAMES = os.environ.get("BENTOMAKE_TEST_ENGINES", "").split()
 _HANDED = ("DOCKER_HOST", "DOCKER_CONTEXT", "XDG_RUNTIME_DIR")
 _ENV = dict(os.environ)  # whatever a test does to its own environment
 _PATIENCE = 90  # seconds until a server has to answer

@@ -11,8 +11,7 @@ from typing import Any
 
 from dockerfile_made import BUILDKIT, DOCKERFILE, ENV, Made, make, written
 
-# BENTOMAKE_TEST_ENGINE is the older name, for one engine
-NAMES = (os.environ.get("BENTOMAKE_TEST_ENGINES") or os.environ.get("BENTOMAKE_TEST_ENGINE", "")).split()
+NAMES = os.environ.get("BENTOMAKE_TEST_ENGINES", "").split()
 ENGINE = "docker" if "docker" in NAMES else " ".join(NAMES)
 AWKWARD = {
     **ENV,

@@ -12,7 +12,7 @@ from engines import ENGINES, Docker, bento_with, wheel_of_a_stub_bentoml
 
 pytestmark = [
     pytest.mark.engine,
-    pytest.mark.skipif(not ENGINES, reason="BENTOMAKE_TEST_ENGINE is neither docker nor buildah"),
+    pytest.mark.skipif(not ENGINES, reason="BENTOMAKE_TEST_ENGINES names neither docker nor buildah"),
 ]
 each_engine = pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: f"{type(engine).__name__}-{engine.name}")
 

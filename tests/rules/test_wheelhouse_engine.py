@@ -15,7 +15,7 @@ from wheelhouses import Wheelhouse
 
 pytestmark = [
     pytest.mark.engine,
-    pytest.mark.skipif(ENGINE != "docker", reason="BENTOMAKE_TEST_ENGINE is not docker"),
+    pytest.mark.skipif(ENGINE != "docker", reason="BENTOMAKE_TEST_ENGINES does not name docker"),
     pytest.mark.parametrize("generation", ["runner", "class"]),
 ]
 IMPORTS = "import alpha, bentoml, os; print(alpha.NAME, bentoml.__version__, os.path.exists('/run/bentomake'))"
