@@ -41,7 +41,9 @@ def main(cache: str) -> None:
                 list(pool.map(_compile, jobs))
             jobs = []
         except (OSError, ImportError, NotImplementedError):
-            pass  # no semaphores in this sandbox: one after the other
+            # A sandbox without semaphores or /dev/shm: which of these it is depends on what is missing. What remains is
+            # done below, one after the other; an error that is another's (a full disk) comes again there, and is told.
+            pass
     for job in jobs:
         _compile(job)
     _drop(cache)

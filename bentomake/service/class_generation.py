@@ -13,15 +13,15 @@ NO_TIME = "1970-01-01T00:00:00+00:00"  # a hub model has no time of its own; the
 def describe(service: Any, request: dict[str, Any], fail: Any) -> dict[str, Any]:
     """`name`, `services`, `envs`, `labels`, `schema`, `models` as in bento.yaml, and the text of both API files."""
     import yaml
-    from bentoml._internal.bento.bento import BentoServiceInfo  # type: ignore[import-not-found,unused-ignore]
-    from bentoml._internal.tag import to_snake_case  # type: ignore[import-not-found,unused-ignore]
+    from bentoml._internal.bento.bento import BentoServiceInfo
+    from bentoml._internal.tag import to_snake_case
 
     try:
-        from bentoml._internal.utils.cattr import (  # type: ignore[import-not-found,unused-ignore]
+        from bentoml._internal.utils.cattr import (
             bentoml_cattr,
         )
     except ImportError:  # before 1.4
-        from bentoml._internal.utils import bentoml_cattr  # type: ignore[import-not-found,unused-ignore]
+        from bentoml._internal.utils import bentoml_cattr
 
     service.inject_config()
     everything = list(service.all_services().values())
@@ -80,7 +80,7 @@ def pin(model: Any, of: str, pinned: dict[str, str], revisions: dict[str, str], 
         object.__setattr__(model, "commit_hash", pinned[key])
     else:
         try:
-            import huggingface_hub  # type: ignore[import-not-found,unused-ignore] # noqa: F401
+            import huggingface_hub  # noqa: F401 -- only whether it is there
         except ImportError as error:
             fail("huggingface", model_id=model.model_id, service=of, installed=False, message=str(error))
         try:

@@ -31,7 +31,7 @@ class Calls:
     def install(self) -> None:
         """Begin; a bentoml without images (before 1.3.10) has nothing to watch."""
         try:
-            from _bentoml_sdk.images import Image  # type: ignore[import-not-found,unused-ignore]
+            from _bentoml_sdk.images import Image
         except ImportError:
             return
         kind: Any = Image
@@ -107,7 +107,7 @@ class Calls:
         if image is None:
             self._count(set())
             return None
-        from bentoml._internal.container.frontend.dockerfile import (  # type: ignore[import-not-found,unused-ignore]
+        from bentoml._internal.container.frontend.dockerfile import (
             CONTAINER_METADATA,
         )
 

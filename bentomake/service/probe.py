@@ -6,10 +6,10 @@ HERE = __file__.rpartition("/")[0]
 if sys.path and sys.path[0] == HERE:
     del sys.path[0]  # before any other import: this directory's names must shadow nothing
 
-import json  # noqa: E402
-import os  # noqa: E402
-from types import ModuleType  # noqa: E402
-from typing import Any  # noqa: E402
+import json  # noqa: E402 -- sys.path is put right first
+import os  # noqa: E402 -- sys.path is put right first
+from types import ModuleType  # noqa: E402 -- sys.path is put right first
+from typing import Any  # noqa: E402 -- sys.path is put right first
 
 
 def beside(name: str) -> Any:
@@ -24,8 +24,8 @@ def beside(name: str) -> Any:
 
 def watch_models(seen: "list[dict[str, Any]]") -> None:
     """Note each model that is taken out of the store, and mark the exception for one that is not there."""
-    from bentoml._internal.models import ModelStore  # type: ignore[import-not-found,unused-ignore]
-    from bentoml.exceptions import NotFound  # type: ignore[import-not-found,unused-ignore]
+    from bentoml._internal.models import ModelStore
+    from bentoml.exceptions import NotFound
 
     original = ModelStore.get
 
@@ -52,8 +52,8 @@ def watch_models(seen: "list[dict[str, Any]]") -> None:
 def describe(request: "dict[str, Any]", context: str, observer: Any, resolve: Any) -> "dict[str, Any]":
     """Import the service and describe it; raises resolve.Problem for a user's mistake."""
     try:
-        import bentoml  # type: ignore[import-not-found,unused-ignore]
-        from bentoml._internal.configuration.containers import (  # type: ignore[import-not-found,unused-ignore]
+        import bentoml
+        from bentoml._internal.configuration.containers import (
             BentoMLContainer,
         )
     except ImportError as error:
@@ -61,7 +61,7 @@ def describe(request: "dict[str, Any]", context: str, observer: Any, resolve: An
     BentoMLContainer.model_aliases.set(dict(request["aliases"]))
     if request.get("args"):
         try:
-            from bentoml._internal.utils.args import set_arguments  # type: ignore[import-not-found,unused-ignore]
+            from bentoml._internal.utils.args import set_arguments
         except ImportError as error:
             raise resolve.Problem("no_arguments", version=bentoml.__version__) from error
         set_arguments(dict(request["args"]))

@@ -9,17 +9,17 @@ from typing import Any
 def describe(service: Any, request: dict[str, Any], fail: Any) -> dict[str, Any]:
     """`name`, `runners`, `apis`, `models` as bento.yaml has them, and `openapi_yaml`."""
     import yaml
-    from bentoml._internal.bento.bento import (  # type: ignore[import-not-found,unused-ignore]
+    from bentoml._internal.bento.bento import (
         BentoApiInfo,
         BentoRunnerInfo,
     )
 
     try:
-        from bentoml._internal.utils.cattr import (  # type: ignore[import-not-found,unused-ignore]
+        from bentoml._internal.utils.cattr import (
             bentoml_cattr,
         )
     except ImportError:  # before 1.4
-        from bentoml._internal.utils import bentoml_cattr  # type: ignore[import-not-found,unused-ignore]
+        from bentoml._internal.utils import bentoml_cattr
 
     models: dict[str, dict[str, Any]] = {}
     for model in [*service.models, *(model for runner in service.runners for model in runner.models)]:
