@@ -9,7 +9,10 @@ from typing import NamedTuple
 _FLAG = re.compile(r"--([a-z-]+)(?:=(\S+))?\s+")
 _VARIABLE = re.compile(r"\$(?:\{(\w+)(?::-([^}]*))?\}|(\w+))")
 _SECRET = re.compile(r"--mount=(\S*type=secret\S*)")
-_HEREDOC = re.compile(r"<<-?\s*(['\"]?)(\w+)\1")
+_WORD = re.compile(r"""(?:[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+""", re.DOTALL)
+_HEREDOC = re.compile(r"\d*<<(-?)([^<]+)")  # a whole word: neither `<<<` nor `$((1<<3))`
+_QUOTES = re.compile(r"""["'\\]""")
+_DOCUMENTED = re.compile(r"(?:ONBUILD\s+)?(?:RUN|COPY|ADD)\s", re.IGNORECASE)  # the words that take here-documents
 
 
 class Instruction(NamedTuple):
@@ -45,17 +48,24 @@ def instructions(text: str) -> Iterator[Instruction]:
         first, parts = number, [line]
         while parts[-1].rstrip().endswith("\\") and number < len(lines):
             parts[-1] = parts[-1].rstrip()[:-1]
-            if not lines[number].lstrip().startswith("#"):
-                parts.append(lines[number])
-            else:
-                parts.append("\\")
+            skipped = not lines[number].strip() or lines[number].lstrip().startswith("#")
+            parts.append("\\" if skipped else lines[number])
             number += 1
-        for _, word in _HEREDOC.findall(" ".join(parts)):
-            while number < len(lines) and lines[number].strip() != word:
+        joined = " ".join(part.strip() for part in parts if part.strip("\\ \t"))
+        for tabs, word in _documents(joined):
+            while number < len(lines) and (lines[number].lstrip("\t") if tabs else lines[number]) != word:
                 number += 1
             number += 1
-        joined = " ".join(part.strip() for part in parts if part.strip("\\ "))
-        yield Instruction(joined.split(None, 1)[0].upper(), joined, first, min(number, len(lines)), heading)
+        if joined:
+            yield Instruction(joined.split(None, 1)[0].upper(), joined, first, min(number, len(lines)), heading)
+
+
+def _documents(text: str) -> list[tuple[bool, str]]:
+    """The here-documents that an instruction announces, as in BuildKit: (whether tabs are dropped, the last line)."""
+    if not _DOCUMENTED.match(text):
+        return []
+    found = filter(None, map(_HEREDOC.fullmatch, _WORD.findall(text)))
+    return [(bool(each[1]), _QUOTES.sub("", each[2])) for each in found]
 
 
 def bases(text: str) -> list[str]:
@@ -64,9 +74,9 @@ def bases(text: str) -> list[str]:
     stages: set[str] = set()
     args: dict[str, str] = {}
     for instruction in instructions(text):
-        words = _FLAG.sub("", instruction.text.split(None, 1)[-1] + " ").split()
+        words = _FLAG.sub("", instruction.text[len(instruction.word) :].lstrip() + " ").split()
         named = []
-        if instruction.word == "ARG":
+        if instruction.word == "ARG" and words:
             name, equals, value = words[0].partition("=")
             if equals:
                 args.setdefault(name, value.strip("\"'"))

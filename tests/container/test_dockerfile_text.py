@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from bentomake.container.dockerfile_text import Secret, at, bases, instructions, secrets
 
 TEXT = """\
@@ -42,6 +45,31 @@ def test_a_here_document_belongs_to_its_instruction():
     assert at(TEXT, 16).text == "RUN <<END"
     assert at(TEXT, 18).text.startswith("COPY --from=bento")
     assert at(TEXT, 5) is None
+
+
+def test_only_a_whole_word_begins_a_here_document():
+    for word in ("cat <<< foo", "echo $((1<<3))", 'echo "a <<END"', 'echo "see <<END there"', "cat << END", "x<<END"):
+        assert bases(f"FROM a\nRUN {word}\nFROM b\n") == ["a", "b"], word
+    for word in ("<<END", "<<'END'", '<<"END"', "cat 3<<END >x", "<<-END"):
+        assert bases(f"FROM a\nRUN {word}\nFROM text\nEND\nFROM b\n") == ["a", "b"], word
+    assert bases("FROM a\nCOPY <<x.1 <<-Y /to/\nFROM text\nx.1\n Y\nFROM text\n\tY\nFROM b\n") == ["a", "b"]
+    assert bases("FROM a\nLABEL x <<END\nFROM b\n") == ["a", "b"]
+
+
+PIECES = ["FROM a", "RUN x", "run <<E", "<<<E", "E", "ARG --x=1 ", "ARG", "--from=b", *"\\# \t'\"\n"]
+
+
+@given(st.lists(st.sampled_from(PIECES)).map("".join))
+def test_whatever_it_says_an_instruction_has_lines_of_its_own(text: str):
+    last = 0
+    for each in instructions(text):
+        assert last < each.first <= each.last <= len(text.splitlines()) and each.word
+        last = each.last
+    bases(text), secrets(text)
+
+
+def test_an_empty_line_or_a_comment_does_not_end_an_instruction():
+    assert [each.text for each in instructions("\\\n\nRUN x \\\n\n# why\n y\nUSER z\n\\\n")] == ["RUN x y", "USER z"]
 
 
 def test_base_images_are_neither_stages_nor_scratch_nor_numbers_and_arguments_are_filled_in():
