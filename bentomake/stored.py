@@ -11,7 +11,7 @@ from typing import Any
 
 from . import model_facts
 from .bento.hub import hub_files
-from .bento.layout import BENTO_YAML, DIGESTS, MODELS
+from .bento.layout import BENTO_YAML, DIGESTS, MODELS, listed
 from .bento.library import Library, home
 from .bento.models import ModelStore
 from .bento.tag import Tag
@@ -107,26 +107,26 @@ class StoredBento:
     @cached_property
     def _packed(self) -> Dumped:
         """The Bento's listed files; of one that has no list, all but models and what a server leaves behind."""
-        listed = self._listed()
         tree: dict[str, Entry] = {}
         try:
-            for root, directories, names in os.walk(self.directory):
+            own = self._listed()
+            for root, directories, names in os.walk(self.directory, onerror=_raise):
                 top = root == self.directory
                 directories[:] = sorted(d for d in directories if not (top and d in (MODELS, "hf-models")))
                 names += [d for d in directories if os.path.islink(os.path.join(root, d))]
-                if listed is None:
+                if own is None:
                     directories[:] = [d for d in directories if d not in _LEFT_BEHIND]
                 for each in sorted(names):
                     full = os.path.join(root, each)
                     path = os.path.relpath(full, self.directory)
                     if os.path.islink(full):
                         tree[path] = Entry(of_bytes(os.fsencode(os.readlink(full))), LINK)
-                    elif listed is None or path in listed:
+                    elif own is None or path in own:
                         st = os.stat(full)
                         mode = EXECUTABLE if st.st_mode & 0o100 else FILE
                         tree[path] = Entry(self.index.digest(full, st), mode)
         except OSError as error:
-            raise StoreError(f"{self.directory} cannot be read: {error.strerror}.") from error
+            raise StoreError(f"{error.filename or self.directory} cannot be read: {error.strerror}.") from error
         if BENTO_YAML not in tree:
             raise StoreError(f"{self.directory} has no {BENTO_YAML}.", hint="Build or import the Bento again.")
         return dumped(dict(sorted(tree.items())))
@@ -134,15 +134,10 @@ class StoredBento:
     def _listed(self) -> set[str] | None:
         """The paths in bentomake's own list of the Bento's files; None for a Bento that another tool built."""
         try:
-            with open(os.path.join(self.directory, DIGESTS), encoding="utf-8", errors="surrogateescape") as file:
-                lines = file.read().splitlines()
+            with open(os.path.join(self.directory, DIGESTS), "rb") as file:
+                return {DIGESTS, *listed(os.fsdecode(file.read()))}
         except FileNotFoundError:
             return None
-        paths = {DIGESTS}
-        for line in lines:
-            path = line.lstrip("\\").partition("  ")[2]
-            paths.add(path.replace("\\n", "\n").replace("\\\\", "\\") if line.startswith("\\") else path)
-        return paths
 
     # the machine
 
@@ -165,3 +160,7 @@ class StoredBento:
     def save(self) -> None:
         self.index.save()
         self.model_index.save()
+
+
+def _raise(error: OSError) -> None:
+    raise error

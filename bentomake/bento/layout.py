@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -41,12 +42,22 @@ def version_of(digest: str) -> str:
 def digests_file(tree: Tree) -> str:
     """One line a file, as sha256sum writes and checks it; links are left out, since they have no bytes."""
     lines = [
-        f"{digest[0]}  {path}\n" if "\\" not in path and "\n" not in path else _escaped(digest[0], path)
+        f"{digest[0]}  {path}\n" if "\\" not in path and "\n" not in path else f"\\{digest[0]}  {_escaped(path)}\n"
         for path, (digest, mode) in sorted(tree.items())
         if mode != LINK
     ]
     return "".join(lines)
 
 
-def _escaped(sha256: str, path: str) -> str:
-    return "\\{}  {}\n".format(sha256, path.replace("\\", "\\\\").replace("\n", "\\n"))
+def listed(text: str) -> set[str]:
+    """The paths in such a list."""
+    lines = (line.partition("  ") for line in text.split("\n") if line)
+    return {_plain(path) if digest.startswith("\\") else path for digest, _, path in lines}
+
+
+def _escaped(path: str) -> str:
+    return path.replace("\\", "\\\\").replace("\n", "\\n")
+
+
+def _plain(path: str) -> str:
+    return re.sub(r"\\([\\n])", lambda found: "\n" if found[1] == "n" else "\\", path)

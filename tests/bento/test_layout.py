@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bentomake.bento.layout import content_digest
+from bentomake.bento.layout import content_digest, digests_file, listed
 from bentomake.engine.digest import of_bytes, of_value
 from bentomake.engine.tree import EXECUTABLE, FILE, LINK, Entry
 
@@ -22,3 +22,9 @@ def test_the_content_digest_is_that_of_the_canonical_form(modes, models):
     sources = of_bytes(b"the tree of the sources")
     canonical = {"name": "light", "sources": sources.sha256, "files": files, "models": sorted(models), "info": info}
     assert content_digest("light", sources, tree, models, info) == of_value(canonical)
+
+
+@given(st.sets(PATHS | st.text("a\\n\n\r\f \u2028", min_size=1)))
+def test_the_list_of_the_files_names_each_as_it_is(paths):
+    tree = {path: Entry(of_bytes(b""), FILE) for path in paths}
+    assert listed(digests_file(tree)) == paths
