@@ -38,7 +38,7 @@ def run(
 ) -> Completed:
     """Start a process and wait for its end; its exit code is the caller's business.
 
-    Raises UsageError when the program is not there. `timeout` is in seconds; the whole group is killed after it.
+    Raises UsageError when the program cannot be started. `timeout` is in seconds; the whole group is killed after it.
     `on_line` is told each line, of stdout and stderr, as it comes; a process that it watches has no stdin.
     """
     return begin(argv, env=env, cwd=cwd, stdin=stdin)(timeout, on_line)
@@ -62,7 +62,7 @@ def begin(
             errors="replace",
             start_new_session=True,
         )
-    except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
+    except OSError as error:  # not there, not executable, no program (ENOEXEC), arguments too long
         raise UsageError(f"{argv[0]} cannot be started: {error.strerror}.", hint="Is it installed?") from error
     with _lock:
         _running.add(process)
@@ -97,12 +97,17 @@ def _watch(
     """Both streams, told line by line, and whether the time was over before the process was."""
     texts: tuple[list[str], list[str]] = ([], [])
     telling = threading.Lock()
+    trouble: list[BaseException] = []
 
     def read(stream: IO[str], text: list[str]) -> None:
-        for line in stream:
+        for line in stream:  # to its end, whatever becomes of the listener: a full pipe would stop the process for ever
             text.append(line)
             with telling:
-                on_line(line.rstrip("\n"))
+                try:
+                    if not trouble:
+                        on_line(line.rstrip("\n"))
+                except BaseException as error:
+                    trouble.append(error)
 
     assert process.stdout is not None and process.stderr is not None
     streams = (process.stdout, process.stderr)
@@ -118,6 +123,8 @@ def _watch(
         process.wait()
     for reader in readers:  # what the process left behind may hold the pipe open: nobody waits long for that
         reader.join(5)
+    if trouble:
+        raise trouble[0]
     return "".join(texts[0]), "".join(texts[1]), late
 
 

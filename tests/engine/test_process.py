@@ -46,6 +46,13 @@ def test_a_program_that_is_not_there_is_a_usage_error():
         run(["/no/such/program"])
 
 
+def test_so_is_a_file_of_garbage_that_is_called_a_program(tmp_path):
+    (tmp_path / "python").write_bytes(b"\x7fgarbage")
+    (tmp_path / "python").chmod(0o755)
+    with pytest.raises(UsageError, match="Exec format error"):
+        run([str(tmp_path / "python")])
+
+
 def test_output_that_is_not_utf_8_is_no_traceback():
     assert run(["printf", "\\377"]).stdout == "\ufffd"
 
@@ -67,3 +74,16 @@ def test_what_was_told_before_its_time_was_over_is_kept(tmp_path):
     done = run(["sh", "-c", f"echo one; sleep 60 & echo $! > {tmp_path}/pid; wait"], timeout=0.5, on_line=told.append)
     assert done.timed_out and done.stdout == "one\n" and told == ["one"]
     assert gone(int((tmp_path / "pid").read_text()))
+
+
+def test_a_listener_that_fails_ends_the_call_and_does_not_stop_the_process():
+    """It prints more than a pipe holds after the first line; the listener is not told anything more."""
+    told = []
+
+    def tell(line):
+        told.append(line)
+        raise ValueError("the terminal is gone")
+
+    with pytest.raises(ValueError, match="the terminal is gone"):
+        run(["sh", "-c", "yes | head -c 200000; yes | head -c 200000 >&2"], on_line=tell, timeout=60)
+    assert told == ["y"]
