@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Callable
 from functools import cached_property
@@ -32,7 +33,7 @@ from .workspace import Settings
 if TYPE_CHECKING:
     from .imaging import Imaging
 
-_RUNNER_UNTIL = (1, 2)
+_RUNNER = re.compile(r"1\.[01](?!\d)")  # before 1.2; a version that says nothing (`0+unknown`) is of today
 
 
 class Project:
@@ -106,8 +107,7 @@ class Project:
         if name == "bentoml.version":
             return self.interpreter.bentoml
         if name == "generation":
-            version = tuple(int(part) for part in (self.interpreter.bentoml or "0.0").split(".")[:2])
-            return "runner" if version < _RUNNER_UNTIL else "class"
+            return "runner" if _RUNNER.match(self.interpreter.bentoml or "") else "class"
         if name == "arch":
             return {"arm64": "aarch64", "AMD64": "x86_64"}.get(self.interpreter.machine, self.interpreter.machine)
         if name == "source_date_epoch":

@@ -90,11 +90,11 @@ def read(
 
 
 def released(version: str) -> str | None:
-    """The version as an index has it, without local part and build number; None for a development version."""
+    """The version as an index has it, without local part; None for a development version, or `0+unknown`."""
     from packaging.version import Version
 
     parsed = Version(version)
-    if parsed.is_devrelease:
+    if parsed.is_devrelease or parsed.release == (0,):
         return None
     return parsed.base_version + "".join(map(str, parsed.pre or ()))
 

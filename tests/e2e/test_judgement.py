@@ -689,6 +689,20 @@ def test_check_needs_no_bentoml(
 
 
 @pytest.mark.real
+@pytest.mark.parametrize("version", ["1.5rc1", "1.10.0", "0+unknown"])
+def test_any_version_of_bentoml_is_judged(
+    version: str, bentoml14: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    python = tmp_path / "python"
+    python.write_text(f"""#!/bin/sh\n{bentoml14} "$@" | sed 's/"bentoml": "[^"]*"/"bentoml": "{version}"/'\n""")
+    python.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    project(tmp_path, START + "args: {size: 1}\n", {})  # which a class service can have
+    code, told = said(capsys, "check", "--python", str(python))
+    assert code == 0 and ("asks for the newest bentoml." in told if "unknown" in version else told == "")
+
+
+@pytest.mark.real
 def test_an_image_that_1_1_does_not_know(
     bentoml11: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
