@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from .bento.library import Library, home
+from .container.noted import note
 from .engine.action import CACHED
 from .engine.collect import in_use
 from .engine.explain import explain
@@ -41,7 +42,8 @@ def containerize(text: str, session: Session, progress: Progress, *, dry: bool =
         session.code.save()
         result.records = explain(result.outcomes, session.store)
         result.images = images(result.outcomes.values(), session.store)
-        _note_ids(result, session)
+        if not dry:
+            _note_ids(result, session)
         result.seconds = time.monotonic() - began
         return result
 
@@ -55,5 +57,4 @@ def _note_ids(result: Result, session: Session) -> None:
     for outcome in result.outcomes.values():
         if outcome.action.rule.name == "image" and outcome.state == CACHED:
             for image in result.images:
-                with open(os.path.join(session.settings.cwd, path), "w", encoding="utf-8") as file:
-                    file.write(image.id or "")
+                note(os.path.join(session.settings.cwd, path), image.id or "")

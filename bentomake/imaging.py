@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import Any
 
-from .container import index_credentials
+from .container import index_credentials, noted
 from .container.backend import Backend, Image
 from .container.dockerfile_text import bases
 from .container.engine_command import EngineCommand, as_root
@@ -166,6 +166,7 @@ class Imaging:
     def build(self, ctx: Any, request: Request) -> tuple[Completed, str | None]:
         """Run the engine, live, and what it does afterwards (loading, tagging): how it ended, and the image's id."""
         self._ahead("forget")
+        noted.forget(self.options)
         env = self.backend.env(self.env)
         argv = self.backend.argv(request)
         if self.ask_for.run_as_root:

@@ -4,8 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+from collections.abc import Iterator
 
+from ..errors import StoreError
+from .options import Options
 from .request import Request
+
+
+def forget(options: Options) -> None:
+    """Nothing of an earlier build is where this one is to be noted, as with docker; StoreError if that cannot be."""
+    for path in filter(None, map(options.value, ("iidfile", "metadata-file"))):
+        with _writing(path):
+            if os.path.isfile(path):
+                os.unlink(path)
+            os.stat(os.path.dirname(path) or ".")
 
 
 def noted_id(request: Request) -> str | None:
@@ -23,9 +36,22 @@ def noted_id(request: Request) -> str | None:
 def noted(found: str, request: Request) -> str:
     """The id, once it is in the iidfiles that are wanted and the engine did not write."""
     for path in filter(None, (request.iidfile, request.options.value("iidfile"))):
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(found)
+        note(path, found)
     return found
+
+
+def note(path: str, text: str) -> None:
+    """Write such a file; StoreError if that cannot be."""
+    with _writing(path), open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+@contextlib.contextmanager
+def _writing(path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def with_algorithm(text: str) -> str:

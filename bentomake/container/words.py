@@ -59,7 +59,7 @@ UNKEYED = frozenset(
 SECRET = frozenset({"secret", "build-arg", "ssh", "creds", "decryption-key"})
 
 # these ask for work even if the same was done before
-FORCING = ("no-cache", "no-cache-filter", "pull", "push", "output", "cache-to", "export-cache")
+FORCING = ("no-cache", "no-cache-filter", "pull", "push", "output", "cache-to", "export-cache", "metadata-file")
 
 # Python keywords that take a mapping: each item an option of its own, joined by …; others become one `k=v,k=v`
 PAIRS = {

@@ -1,0 +1,79 @@
+"""What an engine made is noted where the user wants it: by this build or not at all, even if no engine has to run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from stand_in import StandIns, healthy
+
+from bentomake.container.options import Options
+from bentomake.containerize import containerize
+from bentomake.engine.progress import Silent
+from bentomake.errors import StoreError
+from bentomake.execution import Result
+from bentomake.session import Session
+from bentomake.workspace import ImageAsk, Settings
+
+FOUND = {"Id": "sha256:new", "Os": "linux", "Architecture": "amd64", "Size": 7}
+
+
+class Stored:
+    """The Bento iris:v1, and a docker that answers without building."""
+
+    def __init__(self, home: Path, here: Path):
+        self.here = here
+        self.docker: StandIns = healthy(here / "bin", "docker")
+        self.docker.answer("docker image inspect", FOUND)
+        (home / "bentos/iris/v1/env/docker").mkdir(parents=True)
+        (home / "bentos/iris/v1/bento.yaml").write_text("name: iris\nversion: v1\n")
+        (home / "bentos/iris/v1/env/docker/Dockerfile").write_text("FROM scratch\n")
+
+    def containerize(self, *opts: str, dry: bool = False) -> Result:
+        ask = ImageAsk("docker", options=Options.parse(opts))
+        session = Session(Settings(str(self.here), {**os.environ, **self.docker.env}, image=ask))
+        try:
+            return containerize("iris:v1", session, Silent(), dry=dry)
+        finally:
+            session.close()
+
+
+@pytest.fixture
+def iris(own_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stored:
+    monkeypatch.chdir(tmp_path)
+    return Stored(own_home, tmp_path)
+
+
+def ran(result: Result) -> bool:
+    assert result.errors == []
+    return result.outcomes["image"].state == "ran"
+
+
+def test_an_id_of_an_earlier_build_is_not_that_of_this_one(iris: Stored) -> None:
+    (iris.here / "id").write_text("sha256:old")
+    (iris.here / "told").write_text('{"containerimage.digest": "sha256:old"}')
+    for option in ("iidfile=id", "metadata-file=told"):
+        (image,) = iris.containerize("output=type=local,dest=out", option).images  # the engine notes no id
+        assert image.id is None
+    assert not (iris.here / "id").exists() and not (iris.here / "told").exists()
+
+
+def test_an_image_that_is_there_is_noted_but_not_in_a_dry_run(iris: Stored) -> None:
+    assert ran(iris.containerize())
+    assert not ran(iris.containerize("iidfile=id", dry=True)) and not (iris.here / "id").exists()
+    assert not ran(iris.containerize("iidfile=id")) and (iris.here / "id").read_text() == "sha256:new"
+
+
+def test_only_an_engine_can_tell_what_goes_into_the_metadata_file(iris: Stored) -> None:
+    assert ran(iris.containerize("metadata-file=told"))
+    assert ran(iris.containerize("metadata-file=told"))
+
+
+def test_where_nothing_can_be_written_is_said_before_the_build(iris: Stored) -> None:
+    (error,) = iris.containerize("iidfile=no/id").errors
+    assert error.message == "no/id cannot be written: No such file or directory."
+    assert not any("build" in call["argv"] for call in iris.docker.calls)
+    assert ran(iris.containerize())
+    with pytest.raises(StoreError, match="no/id cannot be written: No such file or directory"):
+        iris.containerize("iidfile=no/id")
