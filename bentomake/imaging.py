@@ -186,11 +186,12 @@ class Imaging:
     def _values(self, request: Request) -> list[str]:
         """The values of secrets, line by line: a build might print them."""
         found = [word for pair in self._lent.values() for word in pair]
-        for text in request.all_secrets():
-            value = (read_secret(text).read(self.env, self.settings.cwd) or b"").decode("utf-8", "replace")
-            for line in value.splitlines():  # of `key = value`, a build may print the value alone
-                found += [line.strip(), line.partition("=")[2].strip(), line.partition(":")[2].strip()]
-        found += [text.partition("=")[2] for text in self.options.values("build-arg")]  # BuildKit shows them in RUN
+        for source in (*map(read_secret, request.secrets), *self.options.secret_sources()):
+            value = (source.read(self.env, self.settings.cwd) or b"").decode("utf-8", "replace")
+            for line in value.splitlines():
+                found.append(line.strip())  # of build arguments, too: BuildKit shows them in RUN
+                if source.kind == "secret":  # of `key = value`, a build may print the value alone
+                    found += [line.partition("=")[2].strip(), line.partition(":")[2].strip()]
         return sorted({value for value in found if len(value) >= _TELLING}, key=len, reverse=True)
 
     def request(self, request: Request, labels: Mapping[str, str]) -> Request:

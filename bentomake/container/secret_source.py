@@ -23,9 +23,9 @@ class SecretSource:
     def read(self, env: Mapping[str, str], cwd: str) -> bytes | None:
         """The value's bytes; None for a build argument whose variable is not set. UsageError for a missing secret."""
         if self.value is not None:
-            return self.value.encode()
+            return os.fsencode(self.value)
         if self.variable is not None and self.variable in env:
-            return env[self.variable].encode()
+            return os.fsencode(env[self.variable])
         if self.kind == "build-arg":
             return None
         if self.file is None:

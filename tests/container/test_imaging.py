@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from bentomake.container.options import Options
 from bentomake.container.request import Request
 from bentomake.engine.content_store import ContentStore
@@ -43,6 +45,14 @@ def test_what_a_log_must_not_have(tmp_path):
     hidden = asked._values(request)
     assert {"wJalrXUtnFEMI/K7MDENG", "s3cr3t-value", "pip-password"} <= set(hidden)
     assert hidden == sorted(hidden, key=len, reverse=True), "a value that holds another goes first"
+
+
+def test_a_build_argument_or_a_secret_may_be_a_variable_of_any_bytes(tmp_path):
+    env = {"TOKEN": "token-of-the-env", "ODD": os.fsdecode(b"odd-\xff-secret")}
+    asked = imaging(tmp_path, "build-arg=TOKEN", "build-arg=ODD", "build-arg=NOT_SET", "secret=id=ODD", env=env)
+    assert asked.param("image.build_args").keys() == {"TOKEN", "ODD", "NOT_SET"}
+    request = Request(str(tmp_path), "Dockerfile", ("x:1",), options=asked.options)
+    assert {"token-of-the-env", "odd-\ufffd-secret"} == set(asked._values(request))
 
 
 def test_offline_means_no_network_for_the_build_unless_the_user_says_which(tmp_path):
