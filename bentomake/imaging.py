@@ -16,7 +16,6 @@ from .container.image_tag import checked
 from .container.options import Options
 from .container.registry import chosen, get_backend
 from .container.request import Request
-from .container.secret_source import read_secret
 from .container.staging import staged
 from .engine.content_store import ContentStore
 from .engine.digest import of_value
@@ -170,7 +169,7 @@ class Imaging:
         env = self.backend.env(self.env)
         argv = self.backend.argv(request)
         if self.ask_for.run_as_root:
-            argv = as_root(argv, env)
+            argv = as_root(argv, env, request)
         elif isinstance(self.backend, EngineCommand):
             argv = self.backend.direct(argv, env)
         hidden = self._values(request)
@@ -186,7 +185,7 @@ class Imaging:
     def _values(self, request: Request) -> list[str]:
         """The values of secrets, line by line: a build might print them."""
         found = [word for pair in self._lent.values() for word in pair]
-        for source in (*map(read_secret, request.secrets), *self.options.secret_sources()):
+        for source in request.sources():
             value = (source.read(self.env, self.settings.cwd) or b"").decode("utf-8", "replace")
             for line in value.splitlines():
                 found.append(line.strip())  # of build arguments, too: BuildKit shows them in RUN

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import os
 import shutil
@@ -214,14 +213,12 @@ def _files_only(options: Options) -> bool:
     return any(output_type(output) in _WHOLE for output in options.values("output"))
 
 
-def as_root(argv: list[str], backend_env: Mapping[str, str]) -> list[str]:
-    """The same by sudo, with the engine's variables and those of --secret kept by name; root needs no sudo."""
+def as_root(argv: list[str], backend_env: Mapping[str, str], request: Request) -> list[str]:
+    """The same by sudo, with the variables kept by name that the engine or the build needs; root needs no sudo."""
     if os.geteuid() == 0:
         return argv
     kept = [name for name in backend_env if name.startswith(_ENGINES)]
-    for flag, value in itertools.pairwise(argv):
-        if flag == "--secret":
-            kept += [part[len("env=") :] for part in value.split(",") if part.startswith("env=")]
+    kept += [source.variable for source in request.sources() if source.variable]
     return ["sudo", *([f"--preserve-env={','.join(sorted(set(kept)))}"] if kept else []), *argv]
 
 

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from .options import Options
+from .secret_source import SecretSource, read_secret
 
 
 class Request(NamedTuple):
@@ -36,6 +37,10 @@ class Request(NamedTuple):
 
     def all_secrets(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys((*self.secrets, *self.options.values("secret"))))
+
+    def sources(self) -> tuple[SecretSource, ...]:
+        """Where the values of its secrets and of the user's build arguments are."""
+        return (*map(read_secret, self.secrets), *self.options.secret_sources())
 
     def all_contexts(self) -> tuple[str, ...]:
         """`NAME=DIRECTORY` each, bentomake's own first."""
