@@ -21,7 +21,8 @@ def bento(ctx: Context) -> Mapping[str, Produced]:
     files = ctx.source("stored")
     known = ctx.part(["bento.json", files.tree[BENTO_YAML].digest.sha256])  # what wrote bento.yaml, read it, too
     described = known["bento.json"] if known is not None else _described(ctx, files)
-    for path, entry in files.tree.items():
+    for path in ctx.lacking(files.tree):
+        entry = files.tree[path]
         try:
             if entry.mode == LINK:
                 ctx.keep_bytes(os.fsencode(os.readlink(files.path(path))))

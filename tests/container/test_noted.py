@@ -2,41 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
-from stand_in import StandIns, healthy
+from stored_bento import Stored
 
-from bentomake.container.options import Options
-from bentomake.containerize import containerize
-from bentomake.engine.progress import Silent
 from bentomake.errors import StoreError
 from bentomake.execution import Result
-from bentomake.session import Session
-from bentomake.workspace import ImageAsk, Settings
-
-FOUND = {"Id": "sha256:new", "Os": "linux", "Architecture": "amd64", "Size": 7}
-
-
-class Stored:
-    """The Bento iris:v1, and a docker that answers without building."""
-
-    def __init__(self, home: Path, here: Path):
-        self.here = here
-        self.docker: StandIns = healthy(here / "bin", "docker")
-        self.docker.answer("docker image inspect", FOUND)
-        (home / "bentos/iris/v1/env/docker").mkdir(parents=True)
-        (home / "bentos/iris/v1/bento.yaml").write_text("name: iris\nversion: v1\n")
-        (home / "bentos/iris/v1/env/docker/Dockerfile").write_text("FROM scratch\n")
-
-    def containerize(self, *opts: str, dry: bool = False) -> Result:
-        ask = ImageAsk("docker", options=Options.parse(opts))
-        session = Session(Settings(str(self.here), {**os.environ, **self.docker.env}, image=ask))
-        try:
-            return containerize("iris:v1", session, Silent(), dry=dry)
-        finally:
-            session.close()
 
 
 @pytest.fixture
