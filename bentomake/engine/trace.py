@@ -25,6 +25,9 @@ from .tree import Tree, dump, load
 
 _SETS = 8  # how many sets of discovered names are remembered for one static key
 _LOG_LIMIT = 64 * 1024
+_VERSION = 1
+# What sqlite says (an OperationalError) when the disk, or somebody else, is in the way, and the file is as it was.
+_IN_THE_WAY = ("locked", "full", "disk I/O error", "readonly", "unable to open")
 
 
 class Refused(Exception):
@@ -54,6 +57,9 @@ class _TextDisk(diskcache.Disk):  # type: ignore[misc]  # diskcache has no types
             raise Refused("a value is text")
         return value
 
+    def remove(self, file_path: Any) -> None:
+        """Nothing: no row of this cache has a file, and one that names a file was planted."""
+
 
 @dataclass
 class Trace:
@@ -76,8 +82,7 @@ class Trace:
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "version": 1,
-            "key": self.key,
+            "version": _VERSION,
             "rule": self.rule,
             "action": self.action,
             "manifest": self.manifest.to_json(),
@@ -94,6 +99,8 @@ class Trace:
     def from_json(cls, data: Any, key: str) -> Trace:
         """Read and verify; ValueError unless the manifest's digest is the key it was found under."""
         try:
+            if data["version"] != _VERSION:
+                raise ValueError("a trace of another version")
             trace = cls(
                 rule=str(data["rule"]),
                 action=str(data["action"]),
@@ -106,10 +113,12 @@ class Trace:
                 warnings=[dict(warning) for warning in data["warnings"]],
                 origin=str(data["origin"]),
             )
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, OverflowError) as error:
             raise ValueError(f"not a trace: {error}") from error
         if trace.key != key:
             raise ValueError("a trace's manifest does not give its key")
+        if not 0 <= trace.static <= len(trace.manifest.lines):
+            raise ValueError("a trace with more static lines than lines")
         return trace
 
 
@@ -142,8 +151,8 @@ class ActionCache:
         except diskcache.Timeout as busy:
             raise StoreError(f"The action cache {self.directory} is in use by others for too long.") from busy
         except (sqlite3.Error, ValueError, TypeError, AttributeError, Refused) as error:
-            if "locked" in str(error):  # a live database is no damaged one
-                raise StoreError(f"The action cache {self.directory} is in use by others for too long.") from error
+            if not self._is_damage(error):
+                raise StoreError(f"The action cache {self.directory} cannot be used: {error}.") from error
             self.notes.append(f"the action cache was damaged ({error}); it starts anew")
             shutil.rmtree(self.directory, ignore_errors=True)
             try:
@@ -152,6 +161,11 @@ class ActionCache:
             except (sqlite3.Error, OSError) as again:
                 raise StoreError(f"The action cache {self.directory} cannot be used: {again}.") from again
         return cache
+
+    def _is_damage(self, error: Exception) -> bool:
+        if isinstance(error, sqlite3.OperationalError) and any(said in str(error) for said in _IN_THE_WAY):
+            return os.path.isdir(os.path.join(self.directory, "cache.db"))
+        return True
 
     def read(self, name: str) -> Any:
         """A row's JSON value, or None if there is none that is sound."""

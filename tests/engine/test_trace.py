@@ -9,11 +9,13 @@ import sqlite3
 import stat
 from dataclasses import replace
 
+import diskcache
 import pytest
 
 from bentomake.engine.digest import of_bytes
 from bentomake.engine.manifest import Line, Manifest
 from bentomake.engine.trace import ActionCache, Trace
+from bentomake.errors import StoreError
 
 STATIC = Manifest([Line("rule", "lock", "d1"), Line("param", "packages", "d2", '["a"]')])
 
@@ -77,6 +79,17 @@ def test_a_trace_that_lacks_a_field_or_has_a_wrong_one_is_a_miss(cache, field):
         assert cache.trace(trace.key) is None
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("static", 1e999), ("static", 99), ("static", -1), ("seconds", 10**400), ("version", 2)],
+    ids=["infinite", "more than there are", "negative", "huge", "another version"],
+)
+def test_a_number_that_no_trace_has_is_a_miss(cache, field, value):
+    trace = a_trace()
+    cache.write(f"trace/{trace.key}", {**trace.to_json(), field: value})
+    assert cache.trace(trace.key) is None and cache.notes
+
+
 @pytest.mark.parametrize("value", ['"text"', "17", "null", "[]", "{", "[" * 100_000])
 def test_any_other_json_is_a_miss(cache, value):
     cache._cache.set(f"trace/{a_trace().key}", value)
@@ -100,6 +113,17 @@ def test_a_planted_pickle_is_not_loaded_and_a_planted_file_not_opened(cache, tmp
         assert "not one of ours" in later.notes[0]
         later.close()
     assert not (tmp_path / "pwned").exists()
+
+
+def test_a_file_that_a_planted_row_names_is_left_alone(cache, tmp_path):
+    """diskcache removes a row's file when it writes the row anew, or drops it."""
+    (tmp_path / "precious").write_text("the user's")
+    for drop in (lambda: cache.remember(a_trace(), STATIC.key), lambda: cache.forget(a_trace().key), cache.clear):
+        cache.remember(a_trace(), STATIC.key)
+        with database(cache) as db:
+            db.execute("UPDATE Cache SET mode = 3, filename = '../precious'")
+        drop()
+    assert (tmp_path / "precious").read_text() == "the user's"
 
 
 def test_a_planted_pickle_as_a_key_is_not_loaded(cache, tmp_path):
@@ -137,6 +161,22 @@ def test_a_damaged_file_starts_anew_and_works(cache, damage):
     assert later.trace(a_trace().key) is not None
     assert ("starts anew" in later.notes[0]) if damage else True
     later.close()
+
+
+@pytest.mark.parametrize(
+    "said", ["database or disk is full", "disk I/O error", "attempt to write a readonly database", "database is locked"]
+)
+def test_a_disk_that_is_full_is_no_damage_and_nothing_is_forgotten(cache, monkeypatch, said):
+    cache.remember(a_trace(), STATIC.key)
+
+    def refuse(*_):
+        raise sqlite3.OperationalError(said)
+
+    with monkeypatch.context() as full:
+        full.setattr(diskcache.Cache, "get", refuse)
+        with pytest.raises(StoreError, match=said):
+            ActionCache(cache.directory)
+    assert ActionCache(cache.directory).trace(a_trace().key) is not None
 
 
 def test_a_page_damaged_in_the_middle_is_survived(cache):
