@@ -147,7 +147,10 @@ def _netrc(ctx: Context) -> list[str]:
 
 def _models(ctx: Context, models: list[Mapping[str, Any]]) -> dict[str, str | bytes]:
     """Where the files of the models lie: path in the context → file."""
+    from bentomake.bento.models import newest
+
     found: dict[str, str | bytes] = {}
+    stored: dict[Tag, str] = {}
     for model in models:
         if model.get("registry", "bentoml") != "bentoml":
             found.update(ctx.host("hub_files")(model))
@@ -160,7 +163,9 @@ def _models(ctx: Context, models: list[Mapping[str, Any]]) -> dict[str, str | by
             )
         for path, where in ctx.host("model_files")(tag).items():
             found[f"{MODELS}/{tag.name}/{tag.version}/{path}"] = where
-        found.setdefault(f"{MODELS}/{tag.name}/{LATEST}", (tag.version or "").encode())
+        stored[tag] = model.get("created", "")
+    for name, tag in newest(stored, lambda tag: stored[tag]).items():
+        found[f"{MODELS}/{name}/{LATEST}"] = (tag.version or "").encode()
     return found
 
 

@@ -14,7 +14,9 @@ def arrival(info: dict[str, Any], digest: str) -> str:
             if isinstance(model, dict) and model.get("tag"):
                 registry = str(model.get("registry") or "bentoml")
                 named = {"tag": str(model["tag"]), "registry": registry}
-                if registry != "bentoml" and model.get("metadata"):
+                if registry == "bentoml":
+                    named["created"] = str(model.get("creation_time") or "")
+                elif model.get("metadata"):
                     named["metadata"] = model["metadata"]
                 models.setdefault(named["tag"], named)
     told = {

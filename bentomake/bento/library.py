@@ -16,7 +16,7 @@ from ..engine.stat_index import write_atomically
 from ..engine.tree import Tree
 from ..errors import StoreError, UsageError
 from .layout import BENTO_YAML, LATEST, MODELS, SOURCES
-from .models import ModelStore
+from .models import ModelStore, newest
 from .tag import Tag
 
 _LINKED = f"{SOURCES}/"  # the rest are files of the Bento's own: real containerize writes into env/ and beside it
@@ -90,7 +90,7 @@ class Library:
         if gone:
             self._placing(store, directory).tree({path: tree[path] for path in gone}, linked=_LINKED)
         missing = [m for m in models if not os.path.isdir(os.path.join(directory, MODELS, m.name, m.version or ""))]
-        linked = _link_models(directory, missing, ModelStore(self.home), store) if missing else []
+        linked = _link_models(directory, missing, models, ModelStore(self.home), store) if missing else []
         put_back = [*gone, *linked]
         return ("restored" if put_back else "there"), put_back
 
@@ -105,7 +105,7 @@ class Library:
             fcntl.flock(lock, fcntl.LOCK_EX)
             os.mkdir(name)
             self._placing(store, name).tree(tree, linked=_LINKED)
-            _link_models(name, models, ModelStore(self.home), store)
+            _link_models(name, models, models, ModelStore(self.home), store)
             try:
                 os.rename(name, directory)
             except OSError:
@@ -254,20 +254,21 @@ def _sweep_one(lock_path: str) -> None:
         os.close(fd)
 
 
-def _link_models(directory: str, models: list[Tag], source: ModelStore, store: ContentStore) -> list[str]:
+def _link_models(
+    directory: str, missing: list[Tag], models: list[Tag], source: ModelStore, store: ContentStore
+) -> list[str]:
     """Hard links to the model store's files; on another file system the Bento has none, as a real one never has."""
     linked = []
-    for tag in models:
+    latest = newest(models, source.created)
+    for tag in missing:
         target = os.path.join(directory, MODELS, tag.name, tag.version or "")
         try:
             for path in source.files(tag):
                 link = os.path.join(target, path)
                 os.makedirs(os.path.dirname(link), exist_ok=True)
                 os.link(os.path.realpath(os.path.join(source.directory(tag), path)), link)
-            newest = source.resolve(Tag(tag.name, LATEST))
-            chosen = newest if newest in models else tag
             with open(os.path.join(directory, MODELS, tag.name, LATEST), "w", encoding="utf-8") as file:
-                file.write(chosen.version or "")
+                file.write(latest[tag.name].version or "")
             linked.append(f"{MODELS}/{tag.name}/{tag.version}")
         except OSError as error:
             store.notes.append(f"{MODELS}/ is left out of the Bento: {error.strerror}; the model store has {tag}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..engine.digest import Digest, of_bytes
@@ -106,6 +106,13 @@ class ModelStore:
         top = self.directory(tag)
         return sum(os.stat(os.path.join(top, path)).st_size for path in self.files(tag))
 
+    def created(self, tag: Tag) -> str:
+        """When a model was made; nothing if that is not to be known."""
+        try:
+            return str(self.info(tag).get("creation_time") or "")
+        except StepError:
+            return ""
+
     def info(self, tag: Tag) -> dict[str, Any]:
         """model.yaml; StepError if it is missing or damaged."""
         import yaml
@@ -122,3 +129,14 @@ class ModelStore:
                 detail=str(error),
             ) from error
         return data if isinstance(data, dict) else {}
+
+
+def newest(models: Iterable[Tag], created: Callable[[Tag], str]) -> dict[str, Tag]:
+    """What `latest` means where only these models are, by name: the one made last, as in a model store."""
+    found: dict[str, list[Tag]] = {}
+    for tag in models:
+        found.setdefault(tag.name, []).append(tag)
+    return {
+        name: max(tags, key=lambda tag: (created(tag), tag.version or "")) if len(tags) > 1 else tags[0]
+        for name, tags in found.items()
+    }

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from stored_bento import Stored
 
+import bentomake.imaging
 from bentomake.bento.layout import digests_file
+from bentomake.bento.library import Library
 from bentomake.bento.tag import Tag
+from bentomake.engine.content_store import ContentStore
 from bentomake.engine.digest import of_bytes
 from bentomake.engine.tree import FILE, Entry
 from bentomake.errors import StoreError
@@ -58,3 +63,27 @@ def test_a_file_that_the_cache_has_is_not_copied_again(iris: Stored, tmp_path: P
     before = blobs()
     assert iris.containerize(force=True).outcomes["bento"].state == "ran"
     assert before and blobs() == before
+
+
+def test_latest_is_the_same_model_in_the_bento_and_in_its_image(
+    iris: Stored, own_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    yaml = "name: iris\nversion: v1\nmodels:\n"
+    for version, month in (("a", 1), ("b", 3), ("c", 2), ("d", 4)):
+        (own_home / "models/m" / version).mkdir(parents=True)
+        (own_home / "models/m" / version / "model.yaml").write_text(f"creation_time: '2024-0{month}-01'\n")
+        yaml += f"- tag: m:{version}\n  creation_time: '2024-0{month}-01'\n" if version != "d" else ""
+    (own_home / "models/m/latest").write_text("d")
+    (iris.directory / "bento.yaml").write_text(yaml)
+    models = [Tag("m", version) for version in "abc"]
+    Library(str(own_home)).install(Tag("iris", "v2"), "", {}, models, ContentStore(str(tmp_path / "store")))
+    staged: dict[str, str | bytes] = {}
+
+    @contextlib.contextmanager
+    def noting(home: str, name: str, tree: object, beside: Mapping[str, str | bytes], store: object) -> Iterator[str]:
+        staged.update(beside)
+        yield str(tmp_path)
+
+    monkeypatch.setattr(bentomake.imaging, "staged", noting)
+    assert iris.containerize().errors == []
+    assert staged["models/m/latest"] == (own_home / "bentos/iris/v2/models/m/latest").read_bytes() == b"b"
