@@ -16,17 +16,25 @@ def main() -> int:
     except OSError:
         sys.stderr.write("error: The working directory does not exist any more.\n")
         return 1
+    completing = "_BENTOMAKE_COMPLETE" in os.environ  # a shell asks how the line could go on
     from .engine.fresh import answer
 
-    known = answer(argv, os.environ, cwd)
-    if known is not None:
-        stdout, stderr = known
+    fresh = None if completing else answer(argv, os.environ, cwd)
+    if fresh is not None:
+        stdout, stderr = fresh
         sys.stderr.write(stderr.replace("{seconds}", f"{time.perf_counter() - began:.2f}"))
         sys.stdout.write(stdout)
         return 0
     import gc
 
     gc.disable()  # a build is short, and nearly all of the many small records that it makes stay to its end
+    from .cli.parsed import carry_out, known
+
+    found = None if completing else known(argv, os.environ)
+    if found is not None:
+        from .cli.ending import ended
+
+        return ended(lambda: carry_out(*found))
     from .cli.main import run
 
     return run(argv)

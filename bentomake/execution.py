@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from .bento.tag import Tag
 from .engine import graph
@@ -22,8 +21,7 @@ from .images import Image
 from .session import Session
 
 
-@dataclass
-class Built:
+class Built(NamedTuple):
     """A Bento that is in the store now."""
 
     tag: Tag
@@ -32,26 +30,17 @@ class Built:
     put_back: list[str]
 
 
-@dataclass
 class Result:
     """What a build did: outcomes by action id, Bentos, warnings, and the explanation's records."""
 
-    outcomes: dict[str, Outcome]
-    bentos: list[Built] = field(default_factory=list)
-    images: list[Image] = field(default_factory=list)
-    remarks: list[Any] = field(default_factory=list)
-    records: list[dict[str, Any]] = field(default_factory=list)
-    errors: list[BentomakeError] = field(default_factory=list)
-    seconds: float = 0.0
-    interpreters: list[str] = field(default_factory=list)
-
-    @property
-    def ran(self) -> int:
-        return sum(outcome.state == RAN for outcome in self.outcomes.values())
-
-    @property
-    def cached(self) -> int:
-        return sum(outcome.state in (CACHED, RESTORED) for outcome in self.outcomes.values())
+    def __init__(self, outcomes: dict[str, Outcome]):
+        self.outcomes = outcomes
+        self.bentos: list[Built] = []
+        self.images: list[Image] = []
+        self.remarks: list[Any] = []
+        self.records: list[dict[str, Any]] = []
+        self.errors: list[BentomakeError] = []
+        self.seconds = 0.0
 
     @property
     def saved(self) -> float:

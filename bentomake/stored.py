@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import sys
 import threading
 from functools import cached_property, partial
@@ -75,7 +74,7 @@ class StoredBento:
         if name == "image.engine":
             return self.imaging.engine
         if name == "arch":
-            return platform.machine()
+            return os.uname().machine
         if name == "source_date_epoch":
             return self.settings.env.get("SOURCE_DATE_EPOCH")
         raise KeyError(name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -36,6 +35,8 @@ def content_digest(
 
 def version_of(digest: str) -> str:
     """The first 16 base32 characters of a digest, in lower case."""
+    import base64  # not for every command
+
     return base64.b32encode(bytes.fromhex(digest)).decode("ascii")[:16].lower()
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
@@ -13,7 +10,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from .. import __version__, console
-from ..errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, BentomakeError
+from ..errors import EXIT_USAGE
+from .ending import ended, interrupted
 
 # command → (module, one line of help); a command's module is imported when it is used
 _COMMANDS = {
@@ -87,10 +85,13 @@ def group() -> None:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Parse, call one function, print, and give the exit code; never a traceback for a user's mistake."""
-    signal.signal(signal.SIGTERM, _interrupted)
+    """Parse, call one function, print, and give the exit code."""
+    return ended(lambda: _run(argv))
+
+
+def _run(argv: Sequence[str]) -> int:
     try:
-        result: Any = group.main(args=list(argv), prog_name="bentomake", standalone_mode=False)
+        result: Any = group.main(args=list(argv), prog_name="bentomake", standalone_mode=False, obj=tuple(argv))
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as stop:
         return stop.exit_code
@@ -99,16 +100,5 @@ def run(argv: Sequence[str]) -> int:
         if isinstance(error, click.UsageError) and error.ctx is not None:
             console.say(f"  hint: {error.ctx.command_path} --help")
         return EXIT_USAGE
-    except BentomakeError as error:
-        console.show_error(error)
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        console.say("interrupted; what had been made is kept, nothing is half made")
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - so that the exit does not fail again
-        return EXIT_FAILED
-
-
-def _interrupted(number: int, frame: object) -> None:
-    raise KeyboardInterrupt
+    except click.Abort:
+        return interrupted()

@@ -8,7 +8,6 @@ from importlib import import_module
 
 from ..errors import UsageError
 from .backend import Backend
-from .registered import Registered
 
 DEFAULT = "docker"
 GROUP = "bentomake.backends"  # an entry point: a Backend, or a function that gives or registers one
@@ -78,6 +77,8 @@ def register_backend(
     """
     if backend in _OWN or backend in _registered:
         raise UsageError(f"The backend {backend} is already registered.", hint="Choose another name for yours.")
+    from .registered import Registered
+
     _registered[backend] = Registered(
         backend,
         buildkit_support,

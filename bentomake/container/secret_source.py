@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ..errors import UsageError
 
 
-@dataclass(frozen=True)
-class SecretSource:
+class SecretSource(NamedTuple):
     """A named value: in an environment variable if that is set, else in a file; or as given (a build argument)."""
 
     kind: str  # "secret" or "build-arg"
     name: str
     file: str | None = None
     variable: str | None = None
-    value: str | None = field(default=None, repr=False)
+    value: str | None = None
+
+    def __repr__(self) -> str:
+        return f"SecretSource({self.kind!r}, {self.name!r}, {self.file!r}, {self.variable!r})"
 
     def read(self, env: Mapping[str, str], cwd: str) -> bytes | None:
         """The value's bytes; None for a build argument whose variable is not set. UsageError for a missing secret."""
@@ -46,6 +47,8 @@ class SecretSource:
 
 def read_secret(text: str) -> SecretSource:
     """Of `id=NAME,src=FILE`, `id=NAME,env=VARIABLE` or `id=NAME` (that variable, else that file)."""
+    import csv  # few images have secrets
+
     fields = {}
     for part in next(csv.reader([text]), []):
         key, _, value = part.partition("=")

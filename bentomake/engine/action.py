@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from ..errors import BentomakeError
@@ -56,22 +55,28 @@ class Action(NamedTuple):
         return f"{self.binding.origin}#{self.rule.name}"
 
 
-@dataclass
 class Outcome:
     """What became of an action. `reasons` are empty for a hit, and for a first build (`first`)."""
 
-    action: Action
-    state: str
-    manifest: Manifest | None = None
-    tree: Digest | None = None
-    trace: Trace | None = None
-    reasons: list[Reason] = field(default_factory=list)
-    first: bool = False
-    why: str = ""  # a reason that is no difference: "forced", "its remembered output is gone"
-    seconds: float = 0.0
-    error: BentomakeError | None = None
-    warnings: list[dict[str, Any]] = field(default_factory=list)
-    log: str = ""
+    def __init__(
+        self,
+        action: Action,
+        state: str,
+        manifest: Manifest | None = None,
+        tree: Digest | None = None,
+        trace: Trace | None = None,
+        *,
+        first: bool = False,
+        why: str = "",  # a reason that is no difference: "forced", "its remembered output is gone"
+        seconds: float = 0.0,
+        error: BentomakeError | None = None,
+        warnings: list[dict[str, Any]] | None = None,
+    ):
+        self.action, self.state, self.manifest, self.tree, self.trace = action, state, manifest, tree, trace
+        self.first, self.why, self.seconds, self.error = first, why, seconds, error
+        self.warnings = warnings or []
+        self.reasons: list[Reason] = []
+        self.log = ""
 
     @property
     def known(self) -> bool:

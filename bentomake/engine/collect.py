@@ -9,7 +9,6 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from ..errors import UsageError
 from .content_store import ContentStore, Missing
@@ -21,13 +20,11 @@ _GRACE = 3600  # seconds; a blob may arrive before the trace that names it
 _DUE = 256 << 20  # bytes that were added since the last collection
 
 
-@dataclass
 class Freed:
     """What a collection removed."""
 
-    traces: int = 0
-    blobs: int = 0
-    bytes: int = 0
+    def __init__(self) -> None:
+        self.traces = self.blobs = self.bytes = 0
 
 
 def parse_size(text: str) -> int:

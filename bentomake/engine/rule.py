@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -176,8 +175,8 @@ def rule(
             oracles=_names(oracles),
             templates=_names(templates),
             recipe=recipe,
-            file=inspect.getsourcefile(recipe) or "",
-            doc=inspect.getdoc(recipe) or "",
+            file=recipe.__code__.co_filename,
+            doc=(recipe.__doc__ or "").strip(),
         )
 
     return declare

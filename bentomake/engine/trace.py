@@ -13,8 +13,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import diskcache
 
@@ -61,8 +60,7 @@ class _TextDisk(diskcache.Disk):  # type: ignore[misc]  # diskcache has no types
         """Nothing: no row of this cache has a file, and one that names a file was planted."""
 
 
-@dataclass
-class Trace:
+class Trace(NamedTuple):
     """What is remembered of one run: the manifest that keys it, what it made, what it said, how long it took."""
 
     rule: str
@@ -72,9 +70,9 @@ class Trace:
     tree: Digest
     seconds: float
     at: float  # seconds since the epoch
-    log: str = ""
-    warnings: list[dict[str, Any]] = field(default_factory=list)
-    origin: str = ""  # which project of this user ran it
+    log: str
+    warnings: list[dict[str, Any]]
+    origin: str  # which project of this user ran it
 
     @property
     def key(self) -> str:

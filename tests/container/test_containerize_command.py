@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import bentomake.containerize
-from bentomake.cli.containerize import OLDER, discreet
+from bentomake.cli.containerize import OLDER
+from bentomake.cli.containerizing import discreet
 from bentomake.cli.main import run
 from bentomake.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, StepError
 from bentomake.execution import Result
@@ -33,9 +34,10 @@ class Asked:
     def __call__(self, tag: str, session: Any, progress: Any, *, dry: bool = False) -> Result:
         self.times += 1
         self.tag, self.settings, self.image, self.dry = tag, session.settings, session.settings.image, dry
-        if self.error is not None:
-            return Result({}, errors=[self.error])
-        return Result({}, images=[self.made])
+        result = Result({})
+        result.errors = [] if self.error is None else [self.error]
+        result.images = [self.made] if self.error is None else []
+        return result
 
 
 @pytest.fixture

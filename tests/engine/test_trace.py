@@ -7,7 +7,6 @@ import os
 import pickle
 import sqlite3
 import stat
-from dataclasses import replace
 
 import diskcache
 import pytest
@@ -208,6 +207,6 @@ def test_rows_are_text_so_a_reader_can_look_at_them(cache):
 
 
 def test_a_long_log_is_cut_to_its_end(cache):
-    trace = replace(a_trace(), log="x" * 100_000 + "the end")
+    trace = a_trace()._replace(log="x" * 100_000 + "the end")
     cache.remember(trace, STATIC.key)
     assert len(cache.trace(trace.key).log) == 64 * 1024 and cache.trace(trace.key).log.endswith("the end")

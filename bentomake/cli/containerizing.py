@@ -1,0 +1,119 @@
+"""What `bentomake containerize` does: from options to an image, and from what was made to what is printed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .. import console
+from ..console.display import progress_for
+from ..container.features import build_arg
+from ..container.image_tag import checked
+from ..container.options import Options
+from ..container.registry import chosen, get_backend
+from ..errors import EXIT_OK, UsageError
+from ..runs import record_run
+from ..session import Session
+from ..workspace import ImageAsk, Settings
+from .shown import collect, image_success, show_steps
+
+if TYPE_CHECKING:
+    from ..execution import Result
+
+_NAMED = re.compile(r"(?s)^([^=]+=).*")
+_SECRET = re.compile(r"(?s)^((?:--opt=)?(?:(?:--)?build[-_]arg[=:][^=]+=|(?:creds|decryption[-_]key)[=:])).*")
+
+
+def carry_out(given: Mapping[str, Any]) -> int:
+    """Make the image; the exit code."""
+    settings = settings_from(given)
+    assert settings.image.options is not None
+    if not given["quiet"]:
+        for line in settings.image.options.deprecated:
+            console.say(f"warning: {line}")
+    return _run(given["tag"], settings, given)
+
+
+def settings_from(given: Mapping[str, Any]) -> Settings:
+    """What the command line asks for; UsageError for what no backend, or not this one, would take."""
+    if given["directory"]:
+        if not os.path.isdir(given["directory"]):
+            raise UsageError(f"There is no directory {given['directory']}.", hint="-C names where to work.")
+        os.chdir(given["directory"])
+    env = dict(os.environ)
+    progress = None if given["progress"] == "json" else given["progress"]
+    options = Options.parse(given["opts"], given["flags"], progress=progress)
+    options.secret_sources()  # a secret without an id is a mistake whatever the engine
+    features = tuple(name.strip() for text in given["enable_features"] for name in text.split(",") if name.strip())
+    build_arg(features)
+    name = chosen(given["backend"], env)
+    get_backend(name, env).check(options)
+    image = ImageAsk(
+        backend=name,
+        tags=tuple(checked(tag) for tag in given["tags"]),
+        options=options,
+        features=features,
+        run_as_root=given["run_as_root"],
+        offline=given["offline"],
+        wheel_cache=given["wheel_cache"],
+    )
+    return Settings(cwd=os.getcwd(), env=env, jobs=given["jobs"] or 0, force=given["always_make"], image=image)
+
+
+def _run(tag: str, settings: Settings, given: Mapping[str, Any]) -> int:
+    from ..containerize import containerize
+
+    session = Session(settings)
+    try:
+        progress = progress_for(given["progress"], given["quiet"], given["verbose"])
+        try:
+            result = containerize(tag, session, progress, dry=given["dry_run"])
+        finally:
+            progress.close()
+        return _finish(session, result, tag, given)
+    finally:
+        session.close()
+
+
+def _finish(session: Session, result: Result, tag: str, given: Mapping[str, Any]) -> int:
+    from ..execution import summary
+
+    if not given["quiet"] and given["progress"] != "json":
+        for line in session.notes:
+            console.say(f"warning: {line}")
+        odd = [warning for outcome in result.outcomes.values() for warning in outcome.warnings]
+        for said in dict.fromkeys((each["message"], each["place"], each["hint"]) for each in odd):
+            for line in console.warning_lines(*said):
+                console.say(line)
+        show_steps(session, result, {**given, "diff": False}, given["dry_run"])
+    for error in result.errors:
+        console.show_error(error)
+    if not given["dry_run"]:
+        record_run(session.settings, discreet(sys.argv[1:]), [tag], summary(result), result.records)
+        collect(session)
+    if result.exit_code != EXIT_OK or given["dry_run"]:
+        return result.exit_code
+    for image in result.images:
+        if not given["quiet"]:
+            for line in image_success(tag, image, session.settings.image):
+                console.say(line)
+        if given["answer"] == "json":
+            console.out(json.dumps(image._asdict(), indent=2))
+        elif given["answer"] == "tag":
+            for name in image.tags:
+                console.out(name)
+        elif given["answer"] == "id":
+            console.out(image.id or "")
+    return result.exit_code
+
+
+def discreet(words: Sequence[str]) -> list[str]:
+    """A command line without the values of build arguments and credentials: `--opt build-arg=KEY=…`."""
+    found = []
+    for before, word in zip(["", *words], words, strict=False):
+        found.append((_NAMED if before == "--build-arg" else _SECRET).sub(r"\1…", word))
+    return found
