@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import stat
@@ -18,6 +19,7 @@ _YEAR_2000 = 946_684_800 * 10**9  # 2000-01-01, UTC
 _SECOND = 10**9
 _GRAINS = (1, 100, 1000, 10**6, 10**7, _SECOND)  # ns; how exactly file systems keep a time
 _CHUNK = 1 << 20
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Changed(Exception):
@@ -167,7 +169,12 @@ class Blobs:
             finally:
                 os.close(fd)
         except OSError as error:
-            raise StoreError(f"The content store cannot be written: {error.strerror}.", place=self.root) from error
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise self._unwritten(error) from error
+
+    def _unwritten(self, error: OSError) -> StoreError:
+        return StoreError(f"The content store cannot be written: {error.strerror}.", place=self.root)
 
     def put_file(self, source: str, digest: Digest, mode: int = 0o644) -> None:
         """Bring in a file whose digest is known; Changed if the bytes are no longer those."""
@@ -199,6 +206,10 @@ class Blobs:
                     raise Changed(source)
                 out.flush()
                 self._arrive(out.fileno(), temporary, digest, mode)
+        except OSError as error:
+            if error.errno in _FULL:
+                raise self._unwritten(error) from error
+            raise
         finally:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(temporary)

@@ -166,9 +166,13 @@ class Watch:
             target = _record_path(cache, key, argv, env, cwd)
             os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
             temporary = f"{target}.{os.getpid()}"
-            with open(temporary, "wb") as file:
-                file.write(b"\0\0\0".join(parts))
-            os.replace(temporary, target)
+            try:
+                with open(temporary, "wb") as file:
+                    file.write(b"\0\0\0".join(parts))
+                os.replace(temporary, target)
+            except OSError:
+                os.unlink(temporary)
+                raise
         except OSError:
             return False
         return True

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import BentomakeError, RuleError
+from ..errors import BentomakeError, RuleError, StoreError
 from .action import CACHED, FAILED, MAY_RUN, RAN, RUNS, Action, Outcome
 from .code import CodeIdentity
 from .content_store import ContentStore, Missing
@@ -127,7 +127,10 @@ class Rebuilder:
         began: float,
         forced: bool,
     ) -> Outcome:
-        workdir = tempfile.mkdtemp(prefix="action-", dir=os.path.join(self.store.root, "tmp"))
+        try:
+            workdir = tempfile.mkdtemp(prefix="action-", dir=os.path.join(self.store.root, "tmp"))
+        except OSError as error:
+            raise StoreError(f"The cache cannot be written: {error.strerror}.", place=self.store.root) from error
         context = RecipeContext(action, inputs, self.store, self.cache, workdir, progress)
         previous = self.previous(action)
         outcome = Outcome(action, RAN, static, first=previous is None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -9,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from ..errors import StoreError
 from .digest import Digest, digest_of
 
 Signature = tuple[int, int, int, int, int]  # size, mtime, ctime (ns), inode, mode
@@ -134,8 +136,11 @@ class StatIndex:
             return
         if len(self._changed) <= self._room:
             lines = [json.dumps([p, *self._row(p)]) for p in self._changed if p in self._entries]
-            with open(self.file, "ab", buffering=0) as file:  # in one piece; a line that is cut off ends the reading
-                file.write("".join(f"\n{line}" for line in lines).encode())
+            try:
+                with open(self.file, "ab", buffering=0) as file:  # in one piece; a line cut off ends the reading
+                    file.write("".join(f"\n{line}" for line in lines).encode())
+            except OSError as error:
+                raise _unwritten(self.file, error) from error
         else:
             rows = [self._row(path) for path in self._entries]
             stamps, sha256, sizes, xxh3 = zip(*rows, strict=True) if rows else [()] * 4
@@ -150,9 +155,18 @@ class StatIndex:
 
 
 def write_atomically(path: str, data: bytes) -> None:
-    """Replace a file in one step, so that a reader or a crash never sees half of it."""
-    os.makedirs(os.path.dirname(path), exist_ok=True)
+    """Replace a file in one step, so that a reader or a crash never sees half of it; StoreError if it cannot be."""
     temporary = f"{path}.{os.getpid()}-{threading.get_ident()}.tmp"
-    with open(temporary, "wb") as file:
-        file.write(data)
-    os.replace(temporary, path)
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(temporary, "wb") as file:
+            file.write(data)
+        os.replace(temporary, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise _unwritten(path, error) from error
+
+
+def _unwritten(path: str, error: OSError) -> StoreError:
+    return StoreError(f"{path} cannot be written: {error.strerror}.", hint="Is the disk full?")

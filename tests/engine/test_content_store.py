@@ -7,6 +7,7 @@ import shutil
 import stat
 
 import pytest
+from toys import full_disk
 
 from bentomake.engine import blobs
 from bentomake.engine.content_store import Changed, ContentStore, Missing, hashed_at
@@ -54,6 +55,15 @@ def test_a_file_is_brought_in_if_its_bytes_are_those_that_were_promised(store, t
     with pytest.raises(Changed):
         store.put_file(str(file), of_bytes(b"c" * size))
     assert not store.has(of_bytes(b"b" * size)) and not store.has(of_bytes(b"c" * size))
+    assert os.listdir(f"{store.root}/tmp") == []
+
+
+@pytest.mark.parametrize("size", [10_000, 9 << 20])  # one that is read at once and one that is not
+def test_a_full_disk_is_no_fault_of_the_file_and_leaves_nothing_behind(store, tmp_path, size):
+    file = tmp_path / "data"
+    file.write_bytes(b"a" * size)
+    with full_disk(4096), pytest.raises(StoreError, match="The content store cannot be written"):
+        store.put_file(str(file), of_bytes(b"a" * size))
     assert os.listdir(f"{store.root}/tmp") == []
 
 

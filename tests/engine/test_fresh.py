@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+from toys import full_disk
 
 from bentomake.engine import fresh
 from bentomake.engine.fresh import SETTLE, Watch, answer, cache_directory
@@ -178,6 +179,14 @@ def test_no_cache_no_answer_and_another_key_no_answer(recorded):
     (recorded.directory / "cache" / "state" / "key").write_bytes(os.urandom(32))
     assert recorded.ask() is None
     assert recorded.ask(env={"BENTOMAKE_CACHE_DIR": str(recorded.directory / "none")}) is None
+
+
+def test_a_full_disk_makes_no_record_and_leaves_no_half_of_one(world):
+    world.settle()
+    world.watch.path(str(world.file))
+    with full_disk(64):
+        assert not world.record()
+    assert os.listdir(world.directory / "cache" / "state" / "fresh") == []
 
 
 def test_a_variables_value_is_not_in_the_record(world):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import tempfile
 import threading
 
 import pytest
@@ -9,7 +12,7 @@ from toys import Bindings, Toy, everything_in, rules_from, states
 
 from bentomake.engine.action import CACHED, FAILED, MAY_RUN, RAN, RUNS, SKIPPED
 from bentomake.engine.rule import Tool
-from bentomake.errors import RuleError, StepError
+from bentomake.errors import RuleError, StepError, StoreError
 
 BOOK = """
 RAN = []
@@ -152,6 +155,16 @@ def test_another_declaration_is_another_key(toy, tmp_path, declaration):
     (tmp_path / "toy.py").write_text("# the same\n")
     assert states(toy.build(before)) == {"only": RAN}
     assert states(toy.build(after)) == {"only": RAN}
+
+
+def test_a_full_disk_is_a_failed_step_and_not_a_traceback(toy, book, monkeypatch):
+    def full(**_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(tempfile, "mkdtemp", full)
+    outcomes = toy.build(book)
+    assert isinstance(outcomes["words"].error, StoreError)
+    assert states(outcomes) == {"words": FAILED, "count": SKIPPED, "page": SKIPPED}
 
 
 # Discovered inputs

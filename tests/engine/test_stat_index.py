@@ -6,10 +6,12 @@ import os
 import time
 
 import pytest
+from toys import full_disk
 
 from bentomake.engine import stat_index
 from bentomake.engine.digest import of_bytes
 from bentomake.engine.stat_index import StatIndex, settled, write_atomically
+from bentomake.errors import StoreError
 
 BIG = b"b" * (2 << 20)
 
@@ -120,6 +122,20 @@ def test_a_line_that_was_cut_off_costs_a_hash_and_nothing_else(kept, tmp_path):
     again, digests = indexed(kept, *files)
     assert (again.hashed, digests[7]) == (1, of_bytes(b"edited"))
     assert indexed(kept, *files)[0].hashed == 0
+
+
+def test_a_full_disk_is_said_and_leaves_no_half_of_a_file(kept, tmp_path):
+    target = tmp_path / "new" / "file"
+    with full_disk(4096), pytest.raises(StoreError, match="cannot be written"):
+        write_atomically(str(target), b"x" * 9999)
+    assert os.listdir(target.parent) == []
+    files = [tmp_path / f"f{number}" for number in range(60)]
+    for file in files:
+        old(file, file.name.encode())
+    indexed(kept, *files)
+    old(files[7], b"edited", age=5)
+    with full_disk(os.stat(kept).st_size), pytest.raises(StoreError, match="cannot be written"):
+        indexed(kept, *files)  # a line more
 
 
 def test_a_file_is_replaced_in_one_step(tmp_path):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import resource
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +116,17 @@ class Toy:
         """What an action made."""
         assert outcome.tree is not None, outcome.error
         return self.store.read(self.store.tree(outcome.tree)[path].digest).decode()
+
+
+@contextmanager
+def full_disk(at: int) -> Iterator[None]:
+    """No file of this process grows beyond `at` bytes: writing more fails, as it does on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (at, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def states(outcomes: Mapping[str, Outcome]) -> dict[str, str]:
