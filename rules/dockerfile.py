@@ -140,8 +140,7 @@ def _facts(ctx: Context, environment: conda.Environment | None, script: bytes | 
         "system_packages": [] if base_image else _words(ctx, "docker.system_packages"),
         "env": dict(sorted(env.items())),  # the order in a mapping is in no key
         "secrets": _secrets(ctx),
-        "setup_script": script
-        and ("late" if run_script.needs_sources(ctx, "docker.setup_script", script) else "early"),
+        "setup_script": None if script is None else _when(ctx, script),
         "pip_words": [*(_index_words(ctx) if generation == "runner" else []), *_pip_args(ctx)],
         "wheelhouse": {"stage": artifacts.STAGE, "place": artifacts.PLACE} if artifacts.suits(_pip_args(ctx)) else None,
         "feature_words": [] if generation == "runner" else [*_index_words(ctx), *_pip_args(ctx)],
@@ -154,6 +153,10 @@ def _facts(ctx: Context, environment: conda.Environment | None, script: bytes | 
             "system_packages": ctx.param("docker.system_packages") or None,
         },
     }
+
+
+def _when(ctx: Context, script: bytes) -> str:
+    return "late" if run_script.needs_sources(ctx, "docker.setup_script", script) else "early"
 
 
 def _refuse_unsupported(ctx: Context, distro: str, python: str, cuda: str | None, with_conda: bool) -> None:

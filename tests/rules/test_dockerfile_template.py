@@ -51,6 +51,11 @@ def test_a_template_that_adds_nothing_changes_nothing(tmp_path: Path) -> None:
         assert lines == [line for line in plain[name].split("\n") if line]
 
 
+def test_an_empty_setup_script_is_one(tmp_path: Path) -> None:
+    made = rendered(tmp_path, extending(USER="{{ super() }}"), docker__setup_script="s", more={"s": ""})
+    assert "./env/docker/setup_script" in made[DOCKERFILE]
+
+
 def test_each_block_can_be_extended_and_replaced(tmp_path: Path) -> None:
     around = {name: f"# before {name}\n{{{{ super() }}}}\n# after {name}" for name in BLOCKS}
     lines = rendered(tmp_path, extending(**around))[DOCKERFILE].splitlines()
