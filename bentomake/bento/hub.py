@@ -26,7 +26,3 @@ def hub_files(env: Mapping[str, str], model: Mapping[str, Any]) -> dict[str, str
             path = os.path.join(root, each)
             found[f"hf-models/{folder}/snapshots/{commit}/{os.path.relpath(path, top)}"] = path
     return found
-
-
-def _user_cache(env: Mapping[str, str]) -> str:
-    return env.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")

@@ -36,9 +36,8 @@ class Options(NamedTuple):
         flags: Mapping[str, Value | tuple[str, ...] | None] | None = None,
         *,
         progress: str | None = None,
-        plain: Iterable[str] = (),
     ) -> Options:
-        """From `--opt` words (`k=v`, `k:v`, `k`) and flags by name; flags that are not in `plain` are the older ones.
+        """From `--opt` words (`k=v`, `k:v`, `k`) and the older flags by name.
 
         UsageError for a word without a name.
         """
@@ -48,19 +47,15 @@ class Options(NamedTuple):
         for word in opts:
             name, value = _split(word)
             given.append((name, value))
-            earlier = keywords.get(_keyword(name), ())
-            more = isinstance(value, str) and isinstance(earlier, tuple)
-            keywords[_keyword(name)] = (*earlier, value) if more and isinstance(earlier, tuple) else value
+            keyword = _keyword(name)
+            keywords[keyword] = _joined(keywords.get(keyword, ()), (value,) if isinstance(value, str) else value)
         for name, values in (flags or {}).items():
             if values is None or values is False or values == ():
                 continue
             each = values if isinstance(values, tuple) else (values,)
             given.extend((name, value) for value in each)
-            before = keywords.get(_keyword(name))
-            both = isinstance(before, tuple) and isinstance(values, tuple)
-            keywords[_keyword(name)] = (*before, *values) if both else values  # type: ignore[misc]
-            if name not in set(plain):
-                deprecated.extend(_deprecated(name, value) for value in each)
+            keywords[_keyword(name)] = _joined(keywords.get(_keyword(name)), values)
+            deprecated.extend(_deprecated(name, value) for value in each)
         return Options(tuple(given), progress, tuple(deprecated), keywords)
 
     @staticmethod
@@ -132,6 +127,11 @@ def _switch(name: str, value: Value) -> Value:
 
 def _keyword(name: str) -> str:
     return name.replace("-", "_")
+
+
+def _joined(before: object, values: object) -> object:
+    """The values of an option that may have been given before."""
+    return (*before, *values) if isinstance(before, tuple) and isinstance(values, tuple) else values
 
 
 def _deprecated(name: str, value: Value) -> str:

@@ -14,8 +14,6 @@ from .noted import noted_id
 from .options import Options
 from .request import Request
 
-_OFFERED = ("context_path", "file", "tag")  # by bentomake: a function need not take them
-
 
 @dataclass(frozen=True)
 class Registered:

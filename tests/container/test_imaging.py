@@ -12,9 +12,7 @@ from bentomake.workspace import ImageAsk, Settings
 
 
 def imaging(tmp_path, *opts, env=None, **ask):
-    settings = Settings(
-        cwd=str(tmp_path), env=env or {}, image=ImageAsk(options=Options.parse(opts, {}, plain=()), **ask)
-    )
+    settings = Settings(cwd=str(tmp_path), env=env or {}, image=ImageAsk(options=Options.parse(opts), **ask))
     return Imaging(settings, b"k" * 32, ContentStore(str(tmp_path / "cache")), str(tmp_path / "home"))
 
 
