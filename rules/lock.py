@@ -103,7 +103,7 @@ def lock(ctx: Context) -> Mapping[str, Produced]:
     if upgrade:
         ctx.forget("--upgrade asks the package index anew each time")
     if hashes:
-        locked = {name: lock_text.with_hashes(ctx, spec, found[name], given) for name, spec in locked.items()}
+        locked = {name: lock_text.with_hashes(ctx, spec, found[name], given, target) for name, spec in locked.items()}
     options = replace(
         given.options, other=[word for word in given.options.other if word != pip_words.NO_BUILD_ISOLATION]
     )

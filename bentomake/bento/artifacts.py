@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..engine.rule import Context
-from . import pins
+from . import pins, targets
 from .lockers import words
 from .package_source import Options, hide
 
@@ -97,19 +97,9 @@ def pinned(lines: Sequence[pins.Line], target: Target) -> tuple[list[Pin], list[
         pin = exact(line)
         if pin is None:
             other.append(line)
-        elif wanted(line.spec, target):
+        elif targets.wanted(line.spec, target.python, target.arch):
             found.append(pin)
     return found, other
-
-
-def wanted(spec: str, target: Target) -> bool:
-    """Whether a requirement's marker is true in the image."""
-    from packaging.requirements import Requirement
-
-    marker = Requirement(spec).marker
-    image = {"python_version": target.python, "python_full_version": f"{target.python}.99"}
-    image |= {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"}
-    return marker is None or marker.evaluate({**image, "platform_machine": target.arch, "extra": ""})
 
 
 @dataclass

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping
 
 from ..engine.rule import Context
 from ..errors import StepError
-from . import git_source, pins, secret_values
+from . import git_source, pins, secret_values, targets
 from .package_source import variables
+from .targets import Target
 
 
 def write(ctx: Context, name: str, lines: Iterable[str]) -> None:
@@ -80,11 +81,12 @@ def refuse_secrets(ctx: Context, locked: Mapping[str, str], secrets: Mapping[str
             )
 
 
-def with_hashes(ctx: Context, spec: str, line: pins.Line, given: pins.Requirements) -> str:
-    """The requirement with its hashes: the user's, where there are some, else all that the index has."""
+def with_hashes(ctx: Context, spec: str, line: pins.Line, given: pins.Requirements, target: Target) -> str:
+    """The requirement with its hashes: the user's, where there are some for the target, else all that the index has."""
     hashes, theirs = line.hashes, False
     for asked in [*given.lines, *given.constraints]:
-        if asked.name == line.name is not None and asked.hashes:
+        hashed = asked.name == line.name is not None and asked.hashes
+        if hashed and targets.wanted(asked.spec, target.python, target.arch):
             if not set(asked.hashes) & set(hashes):
                 raise StepError(
                     f"None of the hashes that are asked for {spec} is one of the package index.",

@@ -38,3 +38,16 @@ def libc(values: Mapping[str, Any]) -> str | None:
 def said(values: Mapping[str, Any]) -> str:
     """What a bentofile chooses its image by, "base_image" or "distro"; "" where it leaves that to an image in code."""
     return next((name for name in ("base_image", "distro") if values[f"docker.{name}"]), "")
+
+
+def wanted(spec: str, python: str, arch: str) -> bool:
+    """Whether a requirement's marker is true in the image; one that only a resolver can read has none."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        marker = Requirement(spec).marker
+    except InvalidRequirement:
+        return True
+    image = {"python_version": python, "python_full_version": f"{python}.99"}
+    image |= {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"}
+    return marker is None or marker.evaluate({**image, "platform_machine": arch, "extra": ""})

@@ -412,6 +412,14 @@ def test_hashed_requirements_make_a_hashed_lock(tmp_path: Path, locker: str) -> 
     assert len(found["six"]) == 2
 
 
+@pytest.mark.parametrize("locker", LOCKERS)
+def test_a_hash_counts_where_its_marker_is_true(tmp_path: Path, locker: str) -> None:
+    """As poetry exports a package that has one version for older Pythons and another for newer ones."""
+    other = f"idna==3.4 ; python_version < '3.8' --hash=sha256:{64 * '0'}"
+    _, made = a_lock(tmp_path, [other, f"idna==3.6 ; python_version >= '3.8' --hash={IDNA[1]}"], locker=locker)
+    assert hashes_of(made) == {"idna": [IDNA[1]]}
+
+
 def test_a_hash_that_the_index_does_not_know_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(StepError) as caught:
         a_lock(tmp_path, ["idna==3.6 --hash=sha256:" + 64 * "0"])
