@@ -109,7 +109,7 @@ class Project:
         if name == "generation":
             return "runner" if _RUNNER.match(self.interpreter.bentoml or "") else "class"
         if name == "arch":
-            return {"arm64": "aarch64", "AMD64": "x86_64"}.get(self.interpreter.machine, self.interpreter.machine)
+            return targets.on_linux(self.interpreter.machine)
         if name == "source_date_epoch":
             return self.settings.env.get("SOURCE_DATE_EPOCH")
         raise KeyError(name)

@@ -10,7 +10,7 @@ from typing import Any
 
 from . import model_facts
 from .bento.hub import hub_files
-from .bento.layout import BENTO_YAML, DIGESTS, MODELS, listed
+from .bento.layout import BENTO_YAML, BUILDKIT, DIGESTS, DOCKERFILE, MODELS, listed
 from .bento.library import Library, home
 from .bento.models import ModelStore
 from .bento.tag import Tag
@@ -48,8 +48,8 @@ class StoredBento:
 
     def ahead(self) -> None:
         """Let the engine answer first what it will be asked."""
-        for name in ("Dockerfile.buildkit", "Dockerfile"):
-            path = os.path.join(self.directory, "env", "docker", name)
+        for name in (BUILDKIT, DOCKERFILE):
+            path = os.path.join(self.directory, name)
             if os.path.isfile(path):
                 with open(path, encoding="utf-8", errors="replace") as file:
                     self.imaging.ahead(file.read(), [str(self.tag)])
@@ -148,8 +148,6 @@ class StoredBento:
                 return lambda tag: self.models.where(tag) or ModelStore(self.directory).where(tag)
             case "hub_files":
                 return partial(hub_files, self.settings.env)
-            case "offline":
-                return self.settings.image.offline
             case "python":
                 return sys.executable
             case "env":

@@ -7,7 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from bentomake.bento.targets import ARCHES
+from bentomake.bento.layout import DOCKERFILE
+from bentomake.bento.targets import ARCHES, on_linux
 from bentomake.engine.rule import Context, Files, Produced, rule
 
 # The C library of images by a word of their names: wheels say the oldest one that they run with.
@@ -22,7 +23,6 @@ LIBC = {
     "ubuntu24.04": "glibc-2.39",
     "slim": "glibc-2.36",
 }
-_ARCHES = {"arm64": "aarch64", "AMD64": "x86_64"}  # as other systems call them
 UNKNOWN = "glibc-2.28"
 
 
@@ -43,7 +43,7 @@ def pinned(ctx: Context) -> Mapping[str, Produced]:
     image = _image(bento)
     requirements, locked = _requirements(bento)
     target: dict[str, Any] = {
-        "arch": ARCHES.get(platform, platform) if platform else _ARCHES.get(ctx.oracle("arch"), ctx.oracle("arch")),
+        "arch": ARCHES.get(platform, platform) if platform else on_linux(ctx.oracle("arch")),
         "bentoml": _said(bento, "bentoml_version"),
         "libc": next((libc for word, libc in LIBC.items() if word in image), UNKNOWN),
         "locked": locked,
@@ -68,7 +68,7 @@ def _requirements(bento: Files) -> tuple[bytes | None, bool]:
 
 def _image(bento: Files) -> str:
     """The image that the Dockerfile begins with."""
-    path = "bento/env/docker/Dockerfile"
+    path = f"bento/{DOCKERFILE}"
     text = bento.text(path) if path in bento else ""
     found = re.findall(r"(?im)^FROM\s+(?:--\S+\s+)?(\S+)", text)
     return next((image for image in found if image != "scratch"), "")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 ARCHES = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
+_ELSEWHERE = {"arm64": "aarch64", "AMD64": "x86_64"}  # what macOS and Windows call them
 
 
 class Target(NamedTuple):
@@ -23,6 +24,11 @@ class Target(NamedTuple):
     def triple(self) -> str:
         """As uv names the platform."""
         return f"{self.arch}-unknown-linux-{self.libc or 'gnu'}"
+
+
+def on_linux(machine: str) -> str:
+    """A machine's name as Linux has it."""
+    return _ELSEWHERE.get(machine, machine)
 
 
 def libc(values: Mapping[str, Any]) -> str | None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
+from ..bento.layout import BUILDKIT, DOCKERFILE
 from ..errors import StoreError, UsageError
 from .backend import Backend, BackendUnhealthy
 from .registry import get_backend, register_backend
-
-_DOCKERFILE = "env/docker/Dockerfile"
 
 __all__ = ["get_backend", "get_containerfile", "health", "register_backend"]
 
@@ -42,7 +41,7 @@ def get_containerfile(
     library = Library(home(os.environ))
     tag = library.resolve(str(getattr(bento_tag, "tag", bento_tag)))
     text = ""
-    for name in (f"{_DOCKERFILE}.buildkit", _DOCKERFILE) if enable_buildkit else (_DOCKERFILE,):
+    for name in (BUILDKIT, DOCKERFILE) if enable_buildkit else (DOCKERFILE,):
         try:
             with open(os.path.join(library.directory(tag), name), encoding="utf-8") as file:
                 text = file.read()
@@ -52,7 +51,7 @@ def get_containerfile(
         except OSError as error:
             raise StoreError(f"{name} of {tag} cannot be read: {error.strerror}.") from error
     if not text:
-        raise UsageError(f"{tag} has no Dockerfile.", hint=f"{library.directory(tag)}/{_DOCKERFILE} is missing.")
+        raise UsageError(f"{tag} has no Dockerfile.", hint=f"{library.directory(tag)}/{DOCKERFILE} is missing.")
     if features:
         line = f"ARG {BUILD_ARG}="
         if f"{line}\n" not in text:

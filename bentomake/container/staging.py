@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
 import shutil
 from collections.abc import Iterator, Mapping
 
-from ..engine.content_store import ContentStore, Missing
-from ..engine.tree import EXECUTABLE, FILE, LINK, Entry, Tree
+from ..engine.content_store import ContentStore
+from ..engine.placing import NO_LINK, sound
+from ..engine.tree import LINK, Tree
 
 _SLOTS = 8  # builds of one Bento's images at once
-_NO_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EACCES, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
 @contextlib.contextmanager
@@ -37,7 +36,7 @@ def staged(home: str, name: str, tree: Tree, beside: Mapping[str, str | bytes], 
             if entry.mode == LINK:
                 os.symlink(os.fsdecode(store.read(entry.digest)), target)
             else:
-                _link(_blob(entry, store), target, store)
+                _link(sound(store, entry), target, store)
         for path, content in beside.items():
             _parents(directory, path, made)
             target = f"{directory}/{path}"
@@ -83,21 +82,11 @@ def _parents(directory: str, path: str, made: set[str]) -> None:
         made.add(parent)
 
 
-def _blob(entry: Entry, store: ContentStore) -> str:
-    """Where a sound blob of that mode lies; Missing if there is none."""
-    if not store.has(entry.digest, entry.mode):
-        other = FILE if entry.mode == EXECUTABLE else EXECUTABLE
-        if not store.has(entry.digest, other):
-            raise Missing(entry.digest.sha256)
-        store.put_file(store.path(entry.digest, other), entry.digest, entry.mode)
-    return store.path(entry.digest, entry.mode)
-
-
 def _link(source: str, target: str, store: ContentStore) -> None:
     try:
         os.link(source, target)
     except OSError as error:
-        if error.errno not in _NO_LINK:
+        if error.errno not in NO_LINK:
             raise
         store.notes.append(f"{target} is a copy: no hard link ({os.strerror(error.errno or 0)})")
         shutil.copy2(source, target)

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from jinja2 import Environment, nodes
+
+if TYPE_CHECKING:
+    from .rendering import Said
 
 BASE_NAME = "bento_base_template"  # the variable
 MOST = 20  # remarks
 _PLACES = (nodes.If, nodes.For, nodes.With, nodes.Scope, nodes.ScopedEvalContextModifier)
 _WRITES = (nodes.Include, nodes.CallBlock, nodes.FilterBlock)
-
-Said = tuple[str, int, str]
 
 
 def dropped(jinja: Environment, base: str, text: str) -> Iterator[Said]:

@@ -11,7 +11,7 @@ from .content_store import ContentStore, Missing
 from .tree import EXECUTABLE, FILE, LINK, Entry, Tree
 
 _CHUNK = 1 << 20
-_NO_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EACCES, errno.EOPNOTSUPP, errno.ENOSYS, errno.EROFS}
+NO_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EACCES, errno.EOPNOTSUPP, errno.ENOSYS, errno.EROFS}
 
 
 def reflinks(store: ContentStore, trial: str) -> bool:
@@ -23,6 +23,16 @@ def reflinks(store: ContentStore, trial: str) -> bool:
     finally:
         with contextlib.suppress(OSError):
             os.unlink(trial)
+
+
+def sound(store: ContentStore, entry: Entry) -> str:
+    """Where a sound blob of that mode lies; Missing if there is none."""
+    if not store.has(entry.digest, entry.mode):
+        other = FILE if entry.mode == EXECUTABLE else EXECUTABLE
+        if not store.has(entry.digest, other):
+            raise Missing(entry.digest.sha256)
+        store.put_file(store.path(entry.digest, other), entry.digest, entry.mode)
+    return store.path(entry.digest, entry.mode)
 
 
 class Placing:
@@ -71,18 +81,13 @@ class Placing:
         if entry.mode == LINK:
             os.symlink(os.fsdecode(store.read(entry.digest)), destination)
             return
-        if not store.has(entry.digest, entry.mode):
-            other = FILE if entry.mode == EXECUTABLE else EXECUTABLE
-            if not store.has(entry.digest, other):
-                raise Missing(entry.digest.sha256)
-            store.put_file(store.path(entry.digest, other), entry.digest, entry.mode)
-        blob = store.path(entry.digest, entry.mode)
+        blob = sound(store, entry)
         if not own and entry.digest.size and not self._reflinks:
             try:
                 os.link(blob, destination)
                 return
             except OSError as error:
-                if error.errno not in _NO_LINK:
+                if error.errno not in NO_LINK:
                     raise
                 store.notes.append(f"{destination} is a copy: no hard link ({os.strerror(error.errno or 0)})")
         with open(blob, "rb") as file, open(destination, "wb") as out:
