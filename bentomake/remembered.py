@@ -64,8 +64,6 @@ class Remembered:
                 ) from None
         name = f"first/{digest}"
         known = self._cache.read(name)
-        if isinstance(known, str):
-            return known
-        now = datetime.datetime.now(utc).isoformat(timespec="microseconds")
-        self._cache.write(name, now)
-        return now
+        first = known if isinstance(known, str) else datetime.datetime.now(utc).isoformat(timespec="microseconds")
+        self._cache.write(name, first, days=365)
+        return first

@@ -23,7 +23,7 @@ def record_run(
     summary: dict[str, Any],
     actions: list[dict[str, Any]],
 ) -> None:
-    """Keep what this run did; the newest twenty stay. `actions` are the explanation's records."""
+    """Keep what this run did; the newest twenty stay, for a month. `actions` are the explanation's records."""
     directory = _directory(settings)
     os.makedirs(directory, exist_ok=True)
     numbers = _numbers(directory)

@@ -7,6 +7,7 @@ import tempfile
 
 from . import __version__
 from .engine.code import CodeIdentity
+from .engine.collect import limit_of
 from .engine.content_store import ContentStore
 from .engine.fresh import Watch, read_key
 from .engine.single_flight import SingleFlight
@@ -20,6 +21,7 @@ class Session:
 
     def __init__(self, settings: Settings):
         self.settings = settings
+        self.limit = limit_of(settings.env)
         self.watch = Watch()
         self.notes: list[str] = []
         self.temporary: tempfile.TemporaryDirectory[str] | None = None

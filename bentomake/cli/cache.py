@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 
 import click
 
 from .. import console
-from ..engine.collect import DEFAULT_LIMIT, collect, parse_size
+from ..engine.collect import clear, collect, parse_size
 from ..errors import EXIT_FAILED
 from ..session import Session
 from ..workspace import Settings
@@ -37,11 +36,11 @@ def stats_command() -> int:
 
 
 @cache_command.command("gc")
-@click.option("--limit", default=None, metavar="SIZE", help="Keep at most this much, e.g. 5G (default 20G).")
+@click.option("--limit", default=None, metavar="SIZE", help="Keep at most this much, e.g. 5G (default: as builds do).")
 def gc_command(limit: str | None) -> int:
     """Forget what was not used for longest, down to the limit."""
     session = _session()
-    wanted = parse_size(limit) if limit else DEFAULT_LIMIT
+    wanted = parse_size(limit) if limit else session.limit
     grace = {"grace": 0} if limit else {}  # who names a limit means it: also what is an hour old or less may go
     freed = collect(session.settings.cache, session.store, session.cache, wanted, **grace)
     session.close()
@@ -94,7 +93,8 @@ def clear_command(yes: bool) -> int:
     """Forget everything. Bentos in the store stay."""
     cache = Settings(cwd=os.getcwd(), env=dict(os.environ)).cache
     if yes or click.confirm(f"Remove {cache}?", err=True):
-        for name in ("actions", "blobs", "tmp", "locks", "state"):
-            shutil.rmtree(os.path.join(cache, name), ignore_errors=True)
+        if os.path.isdir(os.path.join(cache, "state")) and not clear(cache):
+            console.say("A build is running; nothing was removed.")
+            return EXIT_FAILED
         console.out("the cache is empty")
     return 0

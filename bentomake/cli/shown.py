@@ -72,4 +72,4 @@ def image_success(bento: str, image: Image, asked: ImageAsk) -> list[str]:
 def collect(session: Session) -> None:
     from ..engine.collect import collect_if_due
 
-    collect_if_due(session.settings.cache, session.store, session.cache)
+    collect_if_due(session.settings.cache, session.store, session.cache, session.limit)

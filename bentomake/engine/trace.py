@@ -12,7 +12,7 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import Any, NamedTuple
 
 import diskcache
@@ -25,6 +25,7 @@ from .tree import Tree, dump, load
 _SETS = 8  # how many sets of discovered names are remembered for one static key
 _LOG_LIMIT = 64 * 1024
 _VERSION = 1
+_OF_TRACES = ("trace", "used", "sets", "names")  # kinds of rows; see Trace.rows
 # What sqlite says (an OperationalError) when the disk, or somebody else, is in the way, and the file is as it was.
 _IN_THE_WAY = ("locked", "full", "disk I/O error", "readonly", "unable to open")
 
@@ -77,6 +78,17 @@ class Trace(NamedTuple):
     @property
     def key(self) -> str:
         return self.manifest.key
+
+    @property
+    def names(self) -> list[list[str]]:
+        """What it discovered, without digests: what to ask for again on the next build."""
+        return [[line.kind, line.name] for line in self.manifest.lines[self.static :]]
+
+    @property
+    def rows(self) -> set[str]:
+        """The rows by which it is found."""
+        static = Manifest(self.manifest.lines[: self.static])
+        return {f"trace/{self.key}", f"used/{self.key}", f"sets/{static.key}", f"names/{of_value(self.names)}"}
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -174,10 +186,11 @@ class ActionCache:
             self.notes.append(f"a row of the action cache is not one of ours ({error}); it counts as missing")
             return None
 
-    def write(self, name: str, value: Any) -> None:
+    def write(self, name: str, value: Any, *, days: int | None = None) -> None:
+        """Keep a JSON value, for so many days, or as long as a trace needs it."""
         text = json.dumps(value, separators=(",", ":"))
         try:
-            self._cache.set(name, text)
+            self._cache.set(name, text, expire=None if days is None else days * 86400)
         except (sqlite3.Error, OSError, diskcache.Timeout) as error:
             raise StoreError(
                 f"The action cache cannot be written: {error}.", place=self.directory, hint="Is the disk full?"
@@ -195,10 +208,9 @@ class ActionCache:
 
     def remember(self, trace: Trace, static_key: str) -> None:
         """Keep a trace, and the names that it discovered, under its static key."""
-        names = [[line.kind, line.name] for line in trace.manifest.lines[trace.static :]]
-        identity = of_value(names)
+        identity = of_value(trace.names)
         self.write(f"trace/{trace.key}", trace.to_json())
-        self.write(f"names/{identity}", names)
+        self.write(f"names/{identity}", trace.names)
         known = self.read(f"sets/{static_key}")
         sets = [identity, *(s for s in known if s != identity)] if isinstance(known, list) else [identity]
         self.write(f"sets/{static_key}", sets[:_SETS])
@@ -232,15 +244,35 @@ class ActionCache:
 
     def traces(self) -> Iterator[str]:
         """The keys of all traces."""
+        for name in self._names():
+            if name.startswith("trace/"):
+                yield name.removeprefix("trace/")
+
+    def _names(self) -> list[str]:
         rows = self._cache._sql("SELECT key, raw FROM Cache").fetchall()
-        for key, raw in rows:
-            if raw and isinstance(key, str) and key.startswith("trace/"):
-                yield key.removeprefix("trace/")
+        return [key for key, raw in rows if raw and isinstance(key, str)]
 
     def forget(self, key: str) -> None:
         for prefix in ("trace/", "used/"):
             with contextlib.suppress(sqlite3.Error, Refused, diskcache.Timeout):
                 self._cache.delete(f"{prefix}{key}")
+
+    def prune(self, needed: Set[str], blobs: Set[str]) -> None:
+        """Drop what is not among the `needed` rows of traces, and parts that lack one of the `blobs` (sha256)."""
+        doomed = [name for name in self._names() if not self._is_needed(name, needed, blobs)]
+        with contextlib.suppress(sqlite3.Error, Refused, diskcache.Timeout), self._cache.transact():
+            for name in doomed:
+                self._cache.delete(name)
+            self._cache.expire()
+
+    def _is_needed(self, name: str, needed: Set[str], blobs: Set[str]) -> bool:
+        kind, _, rest = name.partition("/")
+        if kind == "last":
+            return f"trace/{self.read(name)}" in needed
+        if kind == "part":
+            part = self.part(rest)
+            return part is not None and all(digest.sha256 in blobs for digest, _ in part.values())
+        return kind not in _OF_TRACES or name in needed
 
     def clear(self) -> None:
         self._cache.clear()

@@ -11,6 +11,8 @@ import pytest
 import yaml
 from harness import ALL, LIGHT, Project, World
 
+from bentomake.engine.collect import in_use
+
 pytestmark = pytest.mark.real
 
 COMMANDS = ["", "build", "containerize", "check", "schema", "explain", "list", "get", "delete", "cache", "completion"]
@@ -206,6 +208,21 @@ def test_cache_clear_forgets_everything_and_leaves_bentos(built: Project) -> Non
     assert built.world.bentos() == bentos
     again = built.make().good()
     assert again.ran == ALL and [again.tag] == bentos
+
+
+def test_the_cache_is_left_alone_while_a_build_uses_it(built: Project) -> None:
+    with in_use(str(built.world.cache)):
+        for command in (["gc", "--limit", "0"], ["clear", "-y"]):
+            run = built.run("cache", *command)
+            assert (run.code, run.stdout) == (1, "") and run.stderr.startswith("A build is running; nothing was ")
+    assert built.make().good().ran == set()
+
+
+def test_a_limit_that_is_no_size_is_said_before_anything_is_done(light: Project) -> None:
+    for command in (["-o", "tag"], ["cache", "gc"]):
+        run = light.run(*command, env={"BENTOMAKE_CACHE_LIMIT": "much"})
+        assert run.code == 2 and run.stderr.startswith("error: BENTOMAKE_CACHE_LIMIT: 'much' is no size.\n")
+    assert light.world.bentos() == []
 
 
 # Completion

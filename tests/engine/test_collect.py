@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import time
 
 import pytest
 from toys import Toy, rules_from, states
 
-from bentomake.engine.collect import collect, collect_if_due, in_use, parse_size
+from bentomake.engine.collect import clear, collect, collect_if_due, in_use, limit_of, parse_size
+from bentomake.engine.manifest import Line, Manifest
 from bentomake.errors import UsageError
 
 BOOK = """
 @rule(outputs=["big", "shared"], params="text")
 def only(ctx):
     return {"big": ctx.param("text") * 1000, "shared": "shared" * 100}
+"""
+
+SHARING = """
+@rule(outputs="o", params="text")
+def only(ctx):
+    made = ctx.keep_bytes(ctx.param("text").encode())
+    ctx.discover("file", ctx.param("text"))
+    ctx.keep_part(ctx.param("text"), {"part": made})
+    return {"o": made}
 """
 
 
@@ -100,22 +111,87 @@ def test_a_damaged_trace_is_forgotten(toy, book):
     assert gathered(toy, 1 << 30).traces == 1
 
 
-def test_while_a_build_is_at_work_it_does_not_start(toy, book):
+def test_so_is_one_that_names_its_sources_by_no_digest(toy, book):
+    trace = build(toy, book, "a")["a"].trace
+    odd = Manifest([Line("source", "packed", "no digest"), *trace.manifest.lines])
+    _, cache = toy.open()
+    cache.remember(trace._replace(manifest=odd), "a static key")
+    cache.close()
+    assert gathered(toy, 1 << 30).traces == 1
+
+
+def test_with_a_trace_go_the_rows_that_only_it_needs(toy, tmp_path):
+    book = rules_from(tmp_path / "book.py", SHARING, ["only"])
+    build(toy, book, "b")
+    of_b = rows(toy)
+    found = build(toy, book, "a", "c", "b")
+    assert len(rows(toy)) > len(of_b)
+    use(toy, found["b"], time.time() + 100)
+    assert gathered(toy, 0, grace=-50).traces == 2
+    assert rows(toy) == of_b and build(toy, book, "b")["b"].state == "cached"
+    gathered(toy, 0, grace=-1000)
+    assert rows(toy) == set()
+
+
+def rows(toy):
+    with sqlite3.connect(toy.cache / "actions" / "cache.db") as db:
+        return {name for (name,) in db.execute("SELECT key FROM Cache") if not name.startswith("used/")}
+
+
+def test_while_a_build_is_at_work_nothing_is_removed(toy, book):
     build(toy, book, "a")
     with in_use(str(toy.cache)), in_use(str(toy.cache)):  # builds do not hinder each other
         assert gathered(toy, 1) is None
+        assert not clear(str(toy.cache))
+        assert build(toy, book, "a")["a"].state == "cached"
     assert gathered(toy, 1) is not None
+    assert clear(str(toy.cache))
+    assert build(toy, book, "a")["a"].state == "ran"
 
 
-def test_after_a_build_it_starts_only_when_enough_was_added(toy, book, monkeypatch):
-    monkeypatch.setenv("BENTOMAKE_CACHE_LIMIT", "100K")
+def test_once_a_day_old_records_and_locks_go_and_what_cannot_be_made_again_stays(toy):
+    state = toy.cache / "state"
+    old = [state / name for name in ("fresh/a", "bentofiles/a", "runs/here/1.json", "projects/here/stat.json")]
+    kept = [state / name for name in ("key", "models/a.json", "projects/here/git_commits.json")]
+    lock, young = toy.cache / "locks" / "a", state / "fresh" / "b"
+    for path in (*old, *kept, lock, young):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+        if path != young:
+            os.utime(path, (1, 1))
+    with in_use(str(toy.cache)):
+        assert [path for path in (*old, lock) if path.exists()] == []
+        assert all(path.exists() for path in (*kept, young))
+        old[0].write_text("")
+        os.utime(old[0], (1, 1))
+    with in_use(str(toy.cache)):
+        assert old[0].exists()  # it is not a day later
+
+
+def test_after_a_build_it_starts_only_when_enough_was_added(toy, book):
     store, cache = toy.open()
     store.put_bytes(os.urandom(5 << 10))
-    assert collect_if_due(str(toy.cache), store, cache) is None  # a tenth of the limit was not added yet
+    assert collect_if_due(str(toy.cache), store, cache, 100 << 10) is None  # a tenth of that was not added yet
     store.put_bytes(os.urandom(200 << 10))
-    freed = collect_if_due(str(toy.cache), store, cache)
+    freed = collect_if_due(str(toy.cache), store, cache, 100 << 10)
     assert freed is not None and freed.blobs == 0  # all of it is young
     cache.close()
+
+
+def test_of_two_builds_that_end_at_once_one_collects(toy, monkeypatch):
+    store, cache = toy.open()
+    store.put_bytes(os.urandom(20 << 10))
+    noted = toy.cache / "state" / "added"
+    monkeypatch.setattr(store, "blobs", lambda: (noted.unlink(), iter([]))[1])  # the other one, meanwhile
+    assert collect_if_due(str(toy.cache), store, cache, 100 << 10) is None
+    cache.close()
+
+
+def test_the_limit_is_the_users_or_twenty_gibibytes():
+    assert limit_of({}) == limit_of({"BENTOMAKE_CACHE_LIMIT": ""}) == 20 << 30
+    assert limit_of({"BENTOMAKE_CACHE_LIMIT": "5G"}) == 5 << 30
+    with pytest.raises(UsageError, match="no size"):
+        limit_of({"BENTOMAKE_CACHE_LIMIT": "much"})
 
 
 @pytest.mark.parametrize(
