@@ -26,6 +26,7 @@ from .engine.tree import Tree
 from .errors import BentomakeError
 from .workspace import Settings
 
+_OWN = "BENTOMAKE_BUILD_"  # begins the variables that hold values of the Bento's own
 _TELLING = 6  # characters: a shorter secret would blot out half a log
 
 
@@ -44,6 +45,7 @@ class Imaging:
         self._made: dict[str, Image] = {}  # by this command
         self._credentials: dict[str, tuple[str, str] | None] = {}  # by URL: a keyring answers slowly
         self._lent: dict[str, tuple[str, str]] = {}
+        self._own: dict[str, str] = {}
 
     @cached_property
     def backend(self) -> Backend:
@@ -54,12 +56,17 @@ class Imaging:
     @property
     def env(self) -> dict[str, str]:
         lent = {index_credentials.VARIABLE: index_credentials.netrc(self._lent)} if self._lent else {}
-        return {**self.settings.env, **lent}
+        return {**self.settings.env, **self._own, **lent}
 
     def lend(self, urls: Iterable[str]) -> str:
         """Let the build have the credentials of these indexes; the secret as the engine is told of it."""
         self._lent = {url: found for url in urls if (found := self._credential(url)) is not None}
         return f"id={index_credentials.ID},env={index_credentials.VARIABLE}"
+
+    def lend_value(self, name: str, value: str) -> str:
+        """Let the build have a value of the Bento's own, by a variable that sets nothing of the engine's."""
+        self._own[f"{_OWN}{name}"] = value
+        return f"id={name},env={_OWN}{name}"
 
     def _credential(self, url: str) -> tuple[str, str] | None:
         if url not in self._credentials:

@@ -256,8 +256,17 @@ def _env(ctx: Context) -> dict[str, str]:
     """docker.env, and what `envs` gives the image: name → value."""
     found = docker_env(ctx, remark=True)
     for env in [*(ctx.param("envs") or []), *image.envs(ctx)]:
-        # A variable without a value is for whoever runs the image; the stage `build` is for secrets of its building.
-        if env.get("value") and env.get("stage") != "build":
+        # A variable without a value is for whoever runs the image; the stage `build` is for secrets of its building,
+        # of which bento.yaml has the value that is lent where the environment has none.
+        if env.get("stage") == "build":
+            if env.get("value") and ctx.oracle("generation") == "runner":
+                ctx.warn(
+                    f"The value of {env['name']} is not given to the build of the image: bentoml 1.1 has no place for "
+                    "it in bento.yaml.",
+                    place=ctx.place("envs"),
+                    hint=f"Set the variable {env['name']} where the image is built.",
+                )
+        elif env.get("value"):
             found[env["name"]] = _line(ctx, "envs", env["value"])
     for name, value in found.items():
         if refers_to_another(name, value):
@@ -274,5 +283,5 @@ def _secrets(ctx: Context) -> list[dict[str, Any]]:
     """What the layer of the requirements is given: the variables of index URLs, and `envs` that only a build has."""
     named = {*secret_variables(Options.of(ctx.param, ctx.place)), *variables(_pip_args(ctx))}
     envs = [*(ctx.param("envs") or []), *image.envs(ctx)]
-    given = {env["name"] for env in envs if env.get("stage") == "build" and not env.get("value")}
+    given = {env["name"] for env in envs if env.get("stage") == "build"}
     return [{"name": name, "required": name in named} for name in sorted(named | given)]

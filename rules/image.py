@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from bentomake.bento.layout import BUILDKIT, DOCKERFILE, LATEST, MODELS, TEMPLATE
+from bentomake.bento.layout import BENTO_YAML, BUILDKIT, DOCKERFILE, LATEST, MODELS, TEMPLATE
 from bentomake.bento.tag import Tag
 from bentomake.engine.fact import ABSENT
 from bentomake.engine.rule import Context, Produced, rule
@@ -108,12 +108,12 @@ def _build_args(ctx: Context, text: str) -> dict[str, str]:
 
 
 def _secrets(ctx: Context, text: str) -> tuple[str, ...]:
-    """Of the secrets that the Dockerfile names and nobody gave: environment variables, and netrc for the indexes."""
+    """Of the secrets that the Dockerfile names and nobody gave: environment variables, the Bento's own, and netrc."""
     from bentomake.container import dockerfile_text, index_credentials
 
     engine = ctx.host("image")
-    given = []
-    missing = []
+    given: list[str] = []
+    absent = []
     for secret in dockerfile_text.secrets(text):
         if secret.id in engine.secret_ids:
             continue
@@ -121,8 +121,11 @@ def _secrets(ctx: Context, text: str) -> tuple[str, ...]:
             given += _netrc(ctx)
         elif ctx.discover("secret", secret.id).digest != ABSENT.digest:
             given.append(f"id={secret.id},env={secret.id}")
-        elif secret.required:
-            missing.append(secret.id)
+        else:
+            absent.append(secret)
+    own = _own_values(ctx) if absent else {}
+    given += [engine.lend_value(secret.id, own[secret.id]) for secret in absent if secret.id in own]
+    missing = [secret.id for secret in absent if secret.required and secret.id not in own]
     if missing:
         raise UsageError(
             f"The image needs {'the secret' if len(missing) == 1 else 'the secrets'} {', '.join(missing)}.",
@@ -132,6 +135,14 @@ def _secrets(ctx: Context, text: str) -> tuple[str, ...]:
         ctx.warn(f"{engine.backend.name} gives no secrets to a build here; {', '.join(given)} is left out.")
         return ()
     return tuple(given)
+
+
+def _own_values(ctx: Context) -> dict[str, str]:
+    """The values that bento.yaml has for variables of the stage `build`."""
+    from bentomake.bento.library import parsed
+
+    envs = parsed(ctx.input("bento").read(f"bento/{BENTO_YAML}"), BENTO_YAML).get("envs") or []
+    return {env["name"]: str(env["value"]) for env in envs if env.get("stage") == "build" and env.get("value")}
 
 
 def _netrc(ctx: Context) -> list[str]:

@@ -61,3 +61,9 @@ def test_offline_means_no_network_for_the_build_unless_the_user_says_which(tmp_p
     asked = imaging(tmp_path, "network=host", env=env, offline=True).request(request, {}).options
     assert asked.values("network") == ("host",)
     assert imaging(tmp_path, env=env).request(request, {}).options.values("network") == ()
+
+
+def test_what_a_bento_lends_sets_no_variable_of_the_engine(tmp_path):
+    asked = imaging(tmp_path, env={"DOCKER_HOST": "mine"})
+    assert asked.lend_value("DOCKER_HOST", "theirs") == "id=DOCKER_HOST,env=BENTOMAKE_BUILD_DOCKER_HOST"
+    assert asked.env == {"DOCKER_HOST": "mine", "BENTOMAKE_BUILD_DOCKER_HOST": "theirs"}

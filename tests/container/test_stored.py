@@ -87,3 +87,19 @@ def test_latest_is_the_same_model_in_the_bento_and_in_its_image(
     monkeypatch.setattr(bentomake.imaging, "staged", noting)
     assert iris.containerize().errors == []
     assert staged["models/m/latest"] == (own_home / "bentos/iris/v2/models/m/latest").read_bytes() == b"b"
+
+
+@pytest.mark.parametrize("given", [{}, {"MODE": "slow"}], ids=["bento.yaml", "environment"])
+def test_a_value_of_the_stage_build_is_lent_where_the_environment_has_none(
+    given: dict[str, str], iris: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    envs = "envs: [{name: MODE, value: fast, stage: build}, {name: LEVEL, value: '1', stage: all}]\n"
+    (iris.directory / "bento.yaml").write_text("name: iris\nversion: v1\n" + envs)
+    text = "FROM scratch\nRUN --mount=type=secret,id=MODE --mount=type=secret,id=LEVEL true\n"
+    (iris.directory / "env/docker/Dockerfile").write_text(text)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    assert not iris.containerize().errors
+    (words,) = [call["argv"] for call in iris.docker.calls if "--file" in call["argv"]]
+    secrets = [words[at + 1] for at, word in enumerate(words) if word == "--secret"]
+    assert secrets == ["id=MODE,env=MODE" if given else "id=MODE,env=BENTOMAKE_BUILD_MODE"]

@@ -126,7 +126,10 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "private-index": {
         "python__index_url": "https://me:${TOKEN}@pypi.example.com/simple",
-        "envs": [{"name": "KEY", "value": "", "stage": "build"}],
+        "envs": [
+            {"name": "KEY", "value": "", "stage": "build"},
+            {"name": "MODE", "value": "fast", "stage": "build"},
+        ],
     },
     "late-script": {
         "docker__setup_script": "setup.py",

@@ -23,7 +23,8 @@ WORKDIR /home/bentoml/bento
 # Python requirements. A feature of bentoml is one of its extras: --build-arg BENTOML_FEATURES=io-image,grpc
 COPY --chown=bentoml:bentoml env/python ./env/python/
 ARG BENTOML_FEATURES=
-RUN --mount=type=secret,id=KEY --mount=type=secret,id=TOKEN,required=true if [ -f /run/secrets/KEY ]; then KEY=$(cat /run/secrets/KEY) && export KEY; fi \
+RUN --mount=type=secret,id=KEY --mount=type=secret,id=MODE --mount=type=secret,id=TOKEN,required=true if [ -f /run/secrets/KEY ]; then KEY=$(cat /run/secrets/KEY) && export KEY; fi \
+ && if [ -f /run/secrets/MODE ]; then MODE=$(cat /run/secrets/MODE) && export MODE; fi \
  && if [ -f /run/secrets/TOKEN ]; then TOKEN=$(cat /run/secrets/TOKEN) && export TOKEN; fi \
  && export PIP_NO_CACHE_DIR=1 PIP_BREAK_SYSTEM_PACKAGES=1 PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1 \
  && cd ./env/python && python3 -m pip install -r requirements.txt \

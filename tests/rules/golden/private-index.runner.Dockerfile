@@ -22,7 +22,7 @@ WORKDIR /home/bentoml/bento
 # Python requirements. A feature of bentoml is one of its extras: --build-arg BENTOML_FEATURES=io-image,grpc
 COPY --chown=bentoml:bentoml env/python ./env/python/
 ARG BENTOML_FEATURES=
-RUN --mount=type=secret,id=KEY --mount=type=secret,id=TOKEN,required=true PIP_NO_CACHE_DIR=1 BENTOML_FEATURES="$BENTOML_FEATURES" sh ./env/python/install.sh
+RUN --mount=type=secret,id=KEY --mount=type=secret,id=MODE --mount=type=secret,id=TOKEN,required=true PIP_NO_CACHE_DIR=1 BENTOML_FEATURES="$BENTOML_FEATURES" sh ./env/python/install.sh
 
 # Models. A Bento may have none, and a COPY must find something: the entrypoint goes along, then to its own place.
 COPY --chown=bentoml:bentoml env/docker/entrypoint.sh model[s] ./models/
