@@ -63,6 +63,14 @@ class Settings(NamedTuple):
         return os.path.join(self.cache, "state", *parts)
 
 
+def enter(directory: str | None) -> None:
+    """Work in that directory (-C); UsageError if there is none."""
+    if directory:
+        if not os.path.isdir(directory):
+            raise UsageError(f"There is no directory {directory}.", hint="-C names where to work.")
+        os.chdir(directory)
+
+
 class Goal(NamedTuple):
     """A bentofile, its build context, and the rule that is asked for."""
 

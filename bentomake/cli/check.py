@@ -19,7 +19,7 @@ from ..project import Project
 from ..rehearsal import rehearse
 from ..session import Session
 from ..surroundings import judge
-from ..workspace import Goal, Settings, goals
+from ..workspace import Goal, Settings, enter, goals
 
 Judged = tuple[list[BentomakeError], list[Remark]]
 
@@ -47,10 +47,7 @@ def check_command(
 
     Exit code 0, or 2 if there are errors.
     """
-    if directory is not None:
-        if not os.path.isdir(directory):
-            raise UsageError(f"There is no directory {directory}.", hint="-C names where to work.")
-        os.chdir(directory)
+    enter(directory)
     settings = Settings(cwd=os.getcwd(), env=dict(os.environ), python=python)
     asked = goals(targets, settings, [], file)
     errors, remarks = _texts(asked, settings) if syntax else _projects(asked, settings)

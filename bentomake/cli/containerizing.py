@@ -15,11 +15,11 @@ from ..container.features import build_arg
 from ..container.image_tag import checked
 from ..container.options import Options
 from ..container.registry import chosen, get_backend
-from ..errors import EXIT_OK, UsageError
+from ..errors import EXIT_OK
 from ..runs import record_run
 from ..session import Session
-from ..workspace import ImageAsk, Settings
-from .shown import collect, image_success, show_steps
+from ..workspace import ImageAsk, Settings, enter
+from .shown import collect, image_success, show_notes, show_steps
 
 if TYPE_CHECKING:
     from ..execution import Result
@@ -40,13 +40,9 @@ def carry_out(given: Mapping[str, Any]) -> int:
 
 def settings_from(given: Mapping[str, Any]) -> Settings:
     """What the command line asks for; UsageError for what no backend, or not this one, would take."""
-    if given["directory"]:
-        if not os.path.isdir(given["directory"]):
-            raise UsageError(f"There is no directory {given['directory']}.", hint="-C names where to work.")
-        os.chdir(given["directory"])
+    enter(given["directory"])
     env = dict(os.environ)
-    progress = None if given["progress"] == "json" else given["progress"]
-    options = Options.parse(given["opts"], given["flags"], progress=progress)
+    options = Options.parse(given["opts"], given["flags"])
     options.secret_sources()  # a secret without an id is a mistake whatever the engine
     features = tuple(name.strip() for text in given["enable_features"] for name in text.split(",") if name.strip())
     build_arg(features)
@@ -83,8 +79,7 @@ def _finish(session: Session, result: Result, tag: str, given: Mapping[str, Any]
     from ..execution import summary
 
     if not given["quiet"] and given["progress"] != "json":
-        for line in session.notes:
-            console.say(f"warning: {line}")
+        show_notes(session, given["verbose"])
         odd = [warning for outcome in result.outcomes.values() for warning in outcome.warnings]
         for said in dict.fromkeys((each["message"], each["place"], each["hint"]) for each in odd):
             for line in console.warning_lines(*said):

@@ -17,6 +17,14 @@ _RUNNERS = {"buildx": "docker", "buildah": "podman", "buildctl": "docker"}  # wi
 _PORTS = "-p 3000:3000"
 
 
+def show_notes(session: Session, verbose: bool) -> None:
+    """What was odd about the cache; if only a part of it is missing, in -v."""
+    for line in session.notes:
+        console.say(f"warning: {line}")
+    for line in (*session.store.notes, *session.cache.notes) if verbose else ():
+        console.say(f"note: {line}")
+
+
 def show_steps(session: Session, result: Result, options: Mapping[str, Any], dry: bool) -> None:
     if options["explain"]:
         if options["diff"]:

@@ -21,22 +21,15 @@ _OFF = ("false", "0", "no", "off")
 class Options(NamedTuple):
     """Named values in the order given; names have dashes, a switch is a bool.
 
-    `progress` is what --progress asks of both displays, ours and the engine's. `deprecated` are lines to warn with.
-    `keywords` is the same for a registered backend's `construct_build_args`.
+    `deprecated` are lines to warn with. `keywords` is the same for a registered backend's `construct_build_args`.
     """
 
     given: tuple[tuple[str, Value], ...] = ()
-    progress: str | None = None
     deprecated: tuple[str, ...] = ()
     keywords: Mapping[str, object] = MappingProxyType({})
 
     @staticmethod
-    def parse(
-        opts: Iterable[str] = (),
-        flags: Mapping[str, Value | tuple[str, ...] | None] | None = None,
-        *,
-        progress: str | None = None,
-    ) -> Options:
+    def parse(opts: Iterable[str] = (), flags: Mapping[str, Value | tuple[str, ...] | None] | None = None) -> Options:
         """From `--opt` words (`k=v`, `k:v`, `k`) and the older flags by name.
 
         UsageError for a word without a name.
@@ -56,19 +49,18 @@ class Options(NamedTuple):
             given.extend((name, value) for value in each)
             keywords[_keyword(name)] = _joined(keywords.get(_keyword(name)), values)
             deprecated.extend(_deprecated(name, value) for value in each)
-        return Options(tuple(given), progress, tuple(deprecated), keywords)
+        return Options(tuple(given), tuple(deprecated), keywords)
 
     @staticmethod
     def of(**keywords: object) -> Options:
         """From Python keywords as documented: str, bool, int, path, a tuple or list of them, or a mapping."""
         given: list[tuple[str, Value]] = []
         keywords = {name: value for name, value in keywords.items() if value is not None}
-        progress = keywords.get("progress")
         for keyword, value in keywords.items():
             name = keyword.strip("_").replace("_", "-")
-            if name != "progress":
+            if name != "progress":  # how it is shown is the caller's business
                 given.extend((name, _switch(name, text)) for text in _texts(name, value))
-        return Options(tuple(given), str(progress) if progress else None, keywords=keywords)
+        return Options(tuple(given), keywords=keywords)
 
     def values(self, name: str) -> tuple[str, ...]:
         """The values of an option, in order."""

@@ -30,9 +30,11 @@ class Asked:
     times = 0
     error: StepError | None = None
     made = MADE
+    odd: tuple[str, ...] = ()
 
     def __call__(self, tag: str, session: Any, progress: Any, *, dry: bool = False) -> Result:
         self.times += 1
+        session.store.notes.extend(self.odd)
         self.tag, self.settings, self.image, self.dry = tag, session.settings, session.settings.image, dry
         result = Result({})
         result.errors = [] if self.error is None else [self.error]
@@ -55,7 +57,7 @@ def test_nothing_but_a_tag(asked: Asked, capsys: pytest.CaptureFixture[str]) -> 
     image = asked.image
     assert (image.backend, image.tags, image.features) == ("docker", (), ())
     assert (image.run_as_root, image.offline, image.wheel_cache) == (False, False, True)
-    assert image.options is not None and image.options.given == () and image.options.progress == "auto"
+    assert image.options is not None and image.options.given == ()
     said = capsys.readouterr()
     assert said.out == ""
     assert (
@@ -76,7 +78,7 @@ def test_everything_at_once(asked: Asked, capsys: pytest.CaptureFixture[str], tm
     assert (image.run_as_root, image.offline, image.wheel_cache) == (True, True, False)
     assert image.options is not None
     assert image.options.given == (("build-arg", "A=two words"), ("no-cache", True))
-    assert image.options.progress == "plain" and image.options.deprecated == ()
+    assert image.options.deprecated == ()
     assert (asked.settings.cwd, asked.settings.jobs, asked.settings.force) == (str(tmp_path), 3, True)
     assert "To serve gRPC: docker run --rm -p 3000:3000 -p 3001:3001 iris:v1 serve-grpc" in capsys.readouterr().err
 
@@ -208,6 +210,14 @@ def test_a_build_that_fails(asked: Asked, capsys: pytest.CaptureFixture[str]) ->
     assert run(["containerize", "iris", "-o", "id"]) == EXIT_FAILED
     said = capsys.readouterr()
     assert said.out == "" and "error: docker could not build the image of iris:v1.\n  | no space left" in said.err
+
+
+def test_what_is_odd_about_the_cache_is_said_in_v(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
+    asked.odd = ("blob 12 is damaged; it counts as missing",)
+    assert run(["containerize", "iris"]) == EXIT_OK
+    assert "damaged" not in capsys.readouterr().err
+    assert run(["containerize", "iris", "-v"]) == EXIT_OK
+    assert "note: blob 12 is damaged; it counts as missing\n" in capsys.readouterr().err
 
 
 def test_a_dry_run_says_so(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:

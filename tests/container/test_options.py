@@ -106,7 +106,6 @@ def test_python_keywords_mean_the_same() -> None:
         ("iidfile", "/tmp/id"),
         ("creds", "me:hush"),
     )
-    assert options.progress == "plain"
     with pytest.raises(UsageError, match="The option target cannot be a object"):
         Options.of(target=object())
 
