@@ -119,6 +119,8 @@ def _directory(target: str, cwd: str, rules: list[str]) -> str:
     path = os.path.normpath(os.path.join(cwd, os.path.expanduser(target)))
     if os.path.isdir(path):
         return path
+    if not rules:
+        raise UsageError(f"{target} is no directory and no bentofile.")
     import difflib
 
     near = difflib.get_close_matches(target.rpartition(":")[2], rules, 1)

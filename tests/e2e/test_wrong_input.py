@@ -96,6 +96,10 @@ def test_the_tools_version_takes_no_argument(light: Project) -> None:
     check(light, light.run("--version", "1.0"), "version_of_the_tool", code=2)
 
 
+def test_what_check_cannot_find(light: Project) -> None:
+    check(light, light.run("check", "locc"), "nothing_to_check", code=2)
+
+
 def test_a_python_without_bentoml(light: Project, tmp_path: Path) -> None:
     import venv
 
