@@ -19,7 +19,7 @@ def read(path: str, shown: str) -> dict[str, Any]:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise UsageError(f"{shown} cannot be read: {(error.strerror or str(error)).lower()}.") from None
-    root, problems = yaml_place.read(data, shown)
+    root, problems = yaml_place.read(data, shown, "file of arguments")
     reading = Reading(shown)
     reading.errors += problems
     if root is None or root.value is None:

@@ -6,12 +6,14 @@ import re
 from typing import Any, NamedTuple
 
 from ..engine.rule import Context
-from ..errors import BentofileError
-from . import context_file
+from ..errors import BentofileError, BentomakeError, Several
+from . import context_file, requirement_judgement, yaml_place
+from .yaml_place import Node, Pair
 
 OPTIONS = ("conda.environment_yml", "conda.channels", "conda.dependencies", "conda.pip")
 FILE = "env/conda/environment.yml"
 DEFAULT_CHANNELS = ["conda-forge"]
+DEPENDENCY = 'Write - "numpy", or - pip: ["numpy"]'
 
 # What ends in Anaconda's own channels, whose terms nobody can accept while an image is built.
 _ANACONDA = re.compile(r"(https?://repo\.anaconda\.com/)?(pkgs/(main|r|msys2)|defaults|main)/?")
@@ -40,44 +42,25 @@ def environment(ctx: Context) -> Environment | None:
         return _described(ctx)
     data = context_file.read(ctx, OPTIONS[0], path)
     content = _content(data, path)
-    channels, dependencies = content.get("channels") or [], content.get("dependencies") or []
-    for name, value in (("channels", channels), ("dependencies", dependencies)):
-        if not isinstance(value, list):
-            raise BentofileError(
-                f"`{name}` must be a list.",
-                place=path,
-                hint=f"Write it as a list: {name}: [{'numpy' if name[0] == 'd' else 'conda-forge'}]",
-            )
-    found = Environment(data, _python(dependencies), [str(channel) for channel in channels])
+    dependencies = _listed(content, "dependencies", "numpy", path)
+    _judge(ctx, dependencies, path)
+    if not dependencies:
+        ctx.warn(
+            f"{path} has no `dependencies`: conda installs nothing.", place=path, hint="Write dependencies: [numpy]"
+        )
+    python = _python([item.value for item in dependencies])
+    found = Environment(data, python, [str(item.value) for item in _listed(content, "channels", "conda-forge", path)])
     _remark_anaconda(ctx, found, path)
     return found
 
 
 def _described(ctx: Context) -> Environment:
+    """Of what the bentofile says; its text has been judged."""
     import yaml
 
     channels = [str(channel) for channel in ctx.param("conda.channels") or DEFAULT_CHANNELS]
     dependencies = list(ctx.param("conda.dependencies") or [])
-    mappings = [item for item in dependencies if not isinstance(item, str)]
-    if mappings and not (len(mappings) == 1 and isinstance(mappings[0], dict) and list(mappings[0]) == ["pip"]):
-        raise BentofileError(
-            "conda.dependencies holds strings, and at most one mapping `pip: [...]`.",
-            place=ctx.place("conda.dependencies"),
-            hint='Write it as dependencies: ["numpy=1.26", {pip: ["idna"]}]',
-        )
-    if mappings and not _strings(mappings[0]["pip"]):
-        raise BentofileError(
-            "conda.dependencies: `pip` must be a list of strings.",
-            place=ctx.place("conda.dependencies"),
-            hint='Write {pip: ["idna"]}',
-        )
     if pip := ctx.param("conda.pip"):
-        if mappings:
-            raise BentofileError(
-                "There are both conda.pip and a `pip` in conda.dependencies.",
-                place=ctx.place("conda.pip"),
-                hint="Put all of them into one of the two.",
-            )
         dependencies.append({"pip": list(pip)})
     if any(isinstance(item, dict) for item in dependencies) and not any(
         re.match(r"(\S+::)?pip\b", item) for item in dependencies if isinstance(item, str)
@@ -89,24 +72,56 @@ def _described(ctx: Context) -> Environment:
     return found
 
 
-def _strings(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+def pip_entries(item: Any) -> list[Any] | None:
+    """The entries of a dependency that is the mapping `pip`, none of one that is a string; None for anything else."""
+    if isinstance(item, str):
+        return []
+    entries = item.get("pip") if isinstance(item, dict) and len(item) == 1 else None
+    return entries if isinstance(entries, list) and all(isinstance(one, str) for one in entries) else None
 
 
-def _content(data: bytes, shown: str) -> dict[str, Any]:
-    from . import yaml_place
+def _judge(ctx: Context, dependencies: list[Node], path: str) -> None:
+    """Warnings for what will surprise; one error, or several, for what conda cannot install."""
+    errors: list[BentomakeError] = []
+    for item in dependencies:
+        plain = yaml_place.plain(item)
+        entries = pip_entries(plain)
+        if entries is None:
+            message = "A dependency of conda must be a string, or the one mapping `pip` with a list of strings."
+            errors.append(BentofileError(message, place=f"{path}:{item.line}", hint=DEPENDENCY))
+        elif entries:
+            for node in item.value["pip"].node.value:
+                for said in requirement_judgement.of_conda(node.value):
+                    place = f"{path}:{node.line}"
+                    if said.wrong:
+                        errors.append(BentofileError(said.message, place=place, hint=said.hint))
+                    else:
+                        ctx.warn(said.message, place=place, hint=said.hint)
+    if errors:
+        raise errors[0] if len(errors) == 1 else Several(errors)
 
-    root, problems = yaml_place.read(data, shown)
+
+def _content(data: bytes, shown: str) -> dict[str, Pair]:
+    root, problems = yaml_place.read(data, shown, "conda environment")
     if problems:
         raise problems[0][1]
-    content = yaml_place.plain(root) if root is not None else None
-    if not isinstance(content, dict):
+    if root is None or not isinstance(root.value, dict):
         raise BentofileError(
             f"{shown} is not a conda environment: it has no `dependencies`.",
             place=shown,
             hint="Write at least: dependencies: [numpy]",
         )
-    return content
+    return root.value
+
+
+def _listed(content: dict[str, Pair], name: str, example: str, path: str) -> list[Node]:
+    pair = content.get(name)
+    if pair is None or pair.node.value is None:
+        return []
+    if not isinstance(pair.node.value, list):
+        hint = f"Write it as a list: {name}: [{example}]"
+        raise BentofileError(f"`{name}` must be a list.", place=f"{path}:{pair.line}", hint=hint)
+    return pair.node.value
 
 
 def _python(dependencies: list[Any]) -> str | None:

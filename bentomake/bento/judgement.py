@@ -59,16 +59,27 @@ def _conda(reading: Reading, values: dict[str, Any]) -> None:
         for name in ("conda.channels", "conda.dependencies", "conda.pip"):
             _ignored(reading, values, name, "has no effect: conda.environment_yml is set")
         return
-    pips = [index for index, item in enumerate(values["conda.dependencies"]) if not isinstance(item, str)]
-    for count, index in enumerate(pips):
-        at, item = f"conda.dependencies[{index}]", values["conda.dependencies"][index]
-        pip = item.get("pip") if isinstance(item, dict) and len(item) == 1 else None
-        if not isinstance(pip, list) or not all(isinstance(one, str) for one in pip):
+    if not has_conda(values):
+        return
+    from . import requirement_judgement
+    from .conda import DEPENDENCY, pip_entries
+
+    listed = [(f"conda.pip[{index}]", text) for index, text in enumerate(values["conda.pip"])]
+    twice = bool(listed)
+    for index, item in enumerate(values["conda.dependencies"]):
+        at, entries = f"conda.dependencies[{index}]", pip_entries(item)
+        if entries is None:
             message = f"{at} must be a string, or the one mapping `pip` with a list of strings."
-            reading.error(reading.lines[at], message, 'Write - "numpy", or - pip: ["numpy"]')
-        elif count or values["conda.pip"]:
-            message = "The pip packages of conda are written twice."
-            reading.error(reading.lines[at], message, "Keep one of conda.pip and the `pip` of conda.dependencies.")
+            reading.error(reading.lines[at], message, DEPENDENCY)
+        elif not isinstance(item, str):
+            if twice:
+                message = "The pip packages of conda are written twice."
+                reading.error(reading.lines[at], message, "Keep one of conda.pip and the `pip` of conda.dependencies.")
+            listed += [(f"{at}.pip[{number}]", text) for number, text in enumerate(entries)]
+            twice = True
+    for at, text in listed:
+        for found in requirement_judgement.of_conda(text):
+            (reading.error if found.wrong else reading.remark)(reading.lines[at], found.message, found.hint)
 
 
 def _packages(reading: Reading, values: dict[str, Any]) -> None:

@@ -90,6 +90,23 @@ def judge(
     yield from _contradictions([line for line in asked if len(line.text) <= package_judgement.MAX_CHARACTERS])
 
 
+def of_conda(text: str) -> Iterator[package_judgement.Found]:
+    """What is to be said about a pip entry of conda's environment, which travels without the files that it names."""
+    if len(text) <= package_judgement.MAX_CHARACTERS and _names_a_file(text.strip()):
+        message = f"`{text.strip()}` names a file, which will not be where conda installs in the image."
+        hint = "Name packages of the index, or URLs; files are read, and archives packed, under python."
+        yield package_judgement.Found(True, message, hint)
+    else:
+        yield from package_judgement.judge(text)
+
+
+def _names_a_file(text: str) -> bool:
+    if named := _FILE.match(text):
+        return "://" not in named[1]
+    archive = None if text.startswith("-") else local_archives.parse(_AFTER.split(text, maxsplit=1)[0].rstrip())
+    return archive is not None and not archive.outside
+
+
 def unfit(path: str, target: Target, place: str) -> Iterator[Remark]:
     """A wheel that the image cannot install; an image described in code may still be another, so it is no error yet."""
     from .wheels import unfit as why

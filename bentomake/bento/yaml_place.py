@@ -55,18 +55,19 @@ def plain(node: Node) -> Any:
     return node.value
 
 
-def read(data: bytes, shown: str) -> tuple[Node | None, list[tuple[int, BentofileError]]]:
+def read(data: bytes, shown: str, what: str = "bentofile") -> tuple[Node | None, list[tuple[int, BentofileError]]]:
     """Read one YAML document: its root (None if it is empty) and the mistakes that allow reading on, with their lines.
 
+    `what` it is meant to be, for messages.
     Raises BentofileError for what does not: not UTF-8, too big, not YAML, two documents, too deep, an alias bomb.
     """
     if len(data) > MAX_BYTES:
         raise BentofileError(
-            f"The file has more than {MAX_BYTES >> 20} MiB: that is no bentofile.",
+            f"The file has more than {MAX_BYTES >> 20} MiB: that is no {what}.",
             place=shown,
             hint="Is this the file you meant?",
         )
-    composer = _Composer(shown)
+    composer = _Composer(shown, what)
     composer.compose(_decode(data, shown))
     return composer.root, composer.problems
 
@@ -105,8 +106,9 @@ class _Open:
 class _Composer:
     """Makes nodes of the parser's events without recursion, so that depth costs no stack."""
 
-    def __init__(self, shown: str):
+    def __init__(self, shown: str, what: str):
         self.shown = shown
+        self.what = what
         self.root: Node | None = None
         self.problems: list[tuple[int, BentofileError]] = []
         self.stack: list[_Open] = []
@@ -127,7 +129,7 @@ class _Composer:
                     if documents > 1:
                         raise self.error(
                             line,
-                            "A second document begins here; a bentofile is one.",
+                            f"A second document begins here; a {self.what} is one.",
                             "Remove the line `---`, or write two files and name each with -f FILE.",
                         )
                 elif isinstance(event, yaml.ScalarEvent):
@@ -236,7 +238,7 @@ class _Composer:
             raise self.error(
                 line,
                 f"Lists and mappings are nested more than {MAX_DEPTH} levels deep.",
-                "No option of a bentofile needs that; is a bracket left open?",
+                f"No {self.what} needs that; is a bracket left open?",
             )
 
     def foreign(self, tag: str | None, line: int) -> Node:
@@ -244,7 +246,7 @@ class _Composer:
         shown = "!!" + tag[len(_TAG) :] if tag.startswith(_TAG) else tag
         return self.problem(
             line,
-            f"The YAML tag `{shown}` is not allowed in a bentofile.",
+            f"The YAML tag `{shown}` is not allowed in a {self.what}.",
             f'If it is a pattern, quote it: "{shown}".' if tag.startswith("!") else "Write the plain value.",
         )
 

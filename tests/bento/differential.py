@@ -119,7 +119,7 @@ CONDA: dict[str, tuple[list[Any], list[Any]]] = {
     "environment_yml": (["./e.yml", "e.yml"], [3]),
     "channels": ([["conda-forge"], ["a", "b"]], ["conda-forge"]),
     "dependencies": ([["numpy"], ["numpy=1.26", {"pip": ["idna"]}]], ["numpy", [{"npm": ["x"]}], [{"pip": [3]}]]),
-    "pip": ([["idna"]], ["idna"]),
+    "pip": ([["idna"]], ["idna", ["-e ."], ["-r r.txt"]]),
 }
 UNKNOWN = {"": "servce", "docker": "distr", "python": "package", "conda": "channel"}
 

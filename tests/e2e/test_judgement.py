@@ -476,7 +476,7 @@ STEPS = [
     ),
     Case(
         "conda's dependencies that are no list",
-        "error: e.yml: `dependencies` must be a list.\n  hint: Write it as a list: dependencies: [numpy]\n",
+        "error: e.yml:2: `dependencies` must be a list.\n  hint: Write it as a list: dependencies: [numpy]\n",
         "conda: {environment_yml: e.yml}\n",
         {"e.yml": "channels: [conda-forge]\ndependencies: numpy\n"},
         code=2,

@@ -105,15 +105,15 @@ def test_a_base_image_must_bring_conda_and_the_build_says_so(tmp_path: Any) -> N
 @pytest.mark.parametrize(
     ("options", "message", "place"),
     [
-        ({"conda__dependencies": ["a", {"npm": ["b"]}]}, "at most one mapping `pip: [...]`", "conda.dependencies"),
-        ({"conda__dependencies": [{"pip": ["a"]}, {"pip": ["b"]}]}, "at most one mapping", "conda.dependencies"),
-        ({"conda__dependencies": [3]}, "holds strings", "conda.dependencies"),
-        ({"conda__dependencies": [{"pip": "a"}]}, "`pip` must be a list of strings", "conda.dependencies"),
-        ({"conda__dependencies": [{"pip": ["a"]}], "conda__pip": ["b"]}, "both conda.pip and a `pip`", "conda.pip"),
         ({"conda__environment_yml": "gone.yml"}, "names gone.yml, which does not exist", "conda.environment_yml"),
         ({"conda__environment_yml": "/etc/passwd"}, "not a file inside the build context", "conda.environment_yml"),
         (given("- a\n"), "is not a conda environment", "./env.yml"),
-        (given("dependencies: a\n"), "`dependencies` must be a list", "./env.yml"),
+        (given("dependencies: a\n"), "`dependencies` must be a list", "./env.yml:1"),
+        (given("dependencies:\n- a\n- npm: [b]\n"), "A dependency of conda must be a string, or", "./env.yml:3"),
+        (given("dependencies: [{pip: [3]}]\n"), "A dependency of conda must be a string, or", "./env.yml:1"),
+        (given("dependencies:\n- pip:\n  - -e .\n"), "`-e .` is an editable package", "./env.yml:3"),
+        (given("dependencies:\n- pip:\n  - -r r.txt\n"), "`-r r.txt` names a file", "./env.yml:3"),
+        (given("a: 1\n---\nb: 1\n"), "A second document begins here; a conda environment is one.", "./env.yml:2"),
         (given("a: [\n"), "", "./env.yml:"),
         (given("a: !!python/object:os.system x\n"), "", "./env.yml:1"),
     ],
@@ -123,6 +123,15 @@ def test_mistakes(options: dict[str, Any], message: str, place: str, tmp_path: A
         make(tmp_path, **options)
     assert message in caught.value.message
     assert str(caught.value.place).removeprefix("bentofile.yaml:").startswith(place)
+
+
+def test_what_will_surprise_in_a_file_is_a_warning(tmp_path: Any) -> None:
+    text = "channels: [conda-forge]\ndependencies:\n- pip:\n  - sklearn\n  - -r https://example.org/r.txt\n"
+    (said,) = make(tmp_path, **given(text)).said
+    message = "sklearn is the name of an import; the package that has it is scikit-learn."
+    assert said == (message, "./env.yml:4", "Write scikit-learn.")
+    (said,) = make(tmp_path, **given("channels: [conda-forge]\n")).said
+    assert said[:2] == ("./env.yml has no `dependencies`: conda installs nothing.", "./env.yml")
 
 
 def test_other_options_beside_a_file_have_no_effect_which_the_judgement_of_the_text_says(tmp_path: Any) -> None:
