@@ -35,7 +35,8 @@ def models(ctx: Context) -> Mapping[str, Produced]:
             ctx.progress(0, 0, f"hashes {tag}")
             fact = ctx.discover("model", tag)
             info = ctx.host("model_info")(tag)
-            model |= {"digest": fact.digest, "module": info.get("module") or "", "creation_time": info["creation_time"]}
+            model |= {"digest": fact.digest, "module": info.get("module") or ""}
+            model["creation_time"] = info.get("creation_time")
         listed.append({"tag": tag, **model})
     return {"models.json": json.dumps(listed, indent=1, sort_keys=True) + "\n"}
 

@@ -15,6 +15,7 @@ from ..engine.placing import Placing, reflinks
 from ..engine.stat_index import write_atomically
 from ..engine.tree import Tree
 from ..errors import StoreError, UsageError
+from . import yaml_text
 from .layout import BENTO_YAML, LATEST, MODELS, SOURCES
 from .models import ModelStore, newest
 from .tag import Tag
@@ -140,7 +141,7 @@ class Library:
         path = os.path.join(self.root, tag.name, LATEST)
         assert tag.version is not None
         try:
-            with open(path, encoding="utf-8") as file:
+            with open(path, encoding="utf-8", errors="replace") as file:
                 if file.read() == tag.version:
                     return
         except OSError:
@@ -173,7 +174,7 @@ class Library:
             )
         if tag.version in (None, LATEST):
             try:
-                with open(os.path.join(self.root, tag.name, LATEST), encoding="utf-8") as file:
+                with open(os.path.join(self.root, tag.name, LATEST), encoding="utf-8", errors="replace") as file:
                     latest = file.read().strip()
             except OSError:
                 latest = ""
@@ -287,10 +288,8 @@ def _directories(path: str) -> list[str]:
 
 def parsed(data: bytes, path: str) -> dict[str, Any]:
     """bento.yaml; StoreError if it is none."""
-    import yaml
-
     try:
-        info = yaml.load(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - safe
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        info = yaml_text.load(data)
+    except ValueError as error:
         raise StoreError(f"{path} cannot be read: {error}.") from error
     return info if isinstance(info, dict) else {}

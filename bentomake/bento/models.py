@@ -9,7 +9,7 @@ from typing import Any
 from ..engine.digest import Digest, of_bytes
 from ..engine.tree import EXECUTABLE, FILE, Entry, dump
 from ..errors import StepError
-from . import model_query
+from . import model_query, yaml_text
 from .layout import LATEST
 from .tag import Tag
 
@@ -46,7 +46,7 @@ class ModelStore:
         versions = self.versions(tag.name)
         if tag.version in (None, LATEST):
             try:
-                with open(self.latest_file(tag.name), encoding="utf-8") as file:
+                with open(self.latest_file(tag.name), encoding="utf-8", errors="replace") as file:
                     latest = file.read().strip()
             except OSError:
                 latest = ""
@@ -115,13 +115,11 @@ class ModelStore:
 
     def info(self, tag: Tag) -> dict[str, Any]:
         """model.yaml; StepError if it is missing or damaged."""
-        import yaml
-
         path = os.path.join(self.directory(tag), "model.yaml")
         try:
-            with open(path, encoding="utf-8") as file:
-                data = yaml.load(file, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - safe
-        except (OSError, yaml.YAMLError) as error:
+            with open(path, "rb") as file:
+                data = yaml_text.load(file.read())
+        except (OSError, ValueError) as error:
             raise StepError(
                 f"The model {tag} is damaged: its model.yaml cannot be read.",
                 place=path,

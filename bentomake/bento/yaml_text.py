@@ -1,4 +1,4 @@
-"""YAML text of JSON values, without PyYAML, whose import costs more than all else that composing a Bento does."""
+"""YAML text of JSON values, without PyYAML, whose import costs more than the rest of composing a Bento; reading it back."""
 
 from __future__ import annotations
 
@@ -16,6 +16,16 @@ _LONGEST_KEY = 128  # a longer one, with its quotes, might not be read as one
 def dump(value: Any) -> str:
     """A mapping as YAML: block style, in the given order; strings are quoted wherever they could be anything else."""
     return "".join(f"{line}\n" for line in _block(value)) if value else f"{_scalar(value)}\n"
+
+
+def load(data: bytes) -> Any:
+    """The value of a YAML text that a tool wrote; ValueError if it is damaged."""
+    import yaml
+
+    try:
+        return yaml.load(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - safe
+    except (AttributeError, LookupError, OverflowError, RecursionError, yaml.YAMLError) as error:
+        raise ValueError(str(error)) from error  # a date that is none is a ValueError already
 
 
 def _block(value: Any) -> Iterator[str]:
