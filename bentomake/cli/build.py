@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 from click.shell_completion import CompletionItem
@@ -19,8 +18,15 @@ from ..errors import EXIT_FAILED, EXIT_OK, BentomakeError, UsageError
 from ..execution import Result, summary
 from ..runs import record_run
 from ..session import Session
-from ..workspace import Settings, goals
-from .shown import collect, image_success, show_steps, success
+from ..workspace import Settings, enter, goals
+from .shown import collect, image_success, show_notes, show_steps, success
+
+
+class Line(NamedTuple):
+    """The command line and where it was given, before -C: that is what fresh is asked."""
+
+    argv: Sequence[str]
+    cwd: str
 
 
 @click.command(
@@ -56,7 +62,7 @@ from .shown import collect, image_success, show_steps, success
 @click.option("--name", metavar="N", help="The Bento's name.")
 @click.option("--label", "labels", multiple=True, metavar="K=V", help="A label more.")
 @click.option("--arg", "args", multiple=True, metavar="K=V", help="A template argument for bentoml.use_arguments.")
-@click.option("--arg-file", type=click.Path(exists=True, dir_okay=False), metavar="FILE", help="The same, as YAML.")
+@click.option("--arg-file", metavar="FILE", help="The same, as YAML.")
 @click.option("--strict", is_flag=True, help="What would be a warning about the project is an error.")
 @click.option("-v", "--verbose", is_flag=True, help="Also what happens inside.")
 def build_command(targets: tuple[str, ...], **options: Any) -> int:
@@ -64,6 +70,7 @@ def build_command(targets: tuple[str, ...], **options: Any) -> int:
 
     Without a TARGET, the bentofile of this directory.
     """
+    line = Line(click.get_current_context().obj, os.getcwd())
     settings = settings_from(options)
     from ..bento.tag import part
 
@@ -72,7 +79,7 @@ def build_command(targets: tuple[str, ...], **options: Any) -> int:
             part(options[name], name)
     if (options["version"] or "").lower() == "latest":
         raise UsageError("A Bento's version cannot be `latest`: that names the newest one.", hint="Choose another.")
-    return build(settings, list(targets), options)
+    return build(settings, list(targets), options, line)
 
 
 def _targets(incomplete: str) -> list[CompletionItem]:
@@ -81,13 +88,9 @@ def _targets(incomplete: str) -> list[CompletionItem]:
     return [*names, CompletionItem(incomplete, type="dir")]
 
 
-def settings_from(options: Mapping[str, Any], env: Mapping[str, str] | None = None) -> Settings:
-    cwd = os.getcwd()
-    if options["directory"]:
-        cwd = os.path.abspath(options["directory"])
-        if not os.path.isdir(cwd):
-            raise UsageError(f"There is no directory {options['directory']}.", hint="-C names where to work.")
-        os.chdir(cwd)
+def settings_from(options: Mapping[str, Any]) -> Settings:
+    cwd = os.path.abspath(options["directory"] or ".")
+    enter(options["directory"])
     labels = _pairs("label", options["labels"])
     args: dict[str, Any] = {}
     if options["arg_file"]:
@@ -95,7 +98,7 @@ def settings_from(options: Mapping[str, Any], env: Mapping[str, str] | None = No
 
         args = read(os.path.abspath(options["arg_file"]), options["arg_file"])
     args.update(_pairs("arg", options["args"]))
-    env = dict(os.environ) if env is None else env
+    env = dict(os.environ)
     locker = options["locker"] or env.get("BENTOMAKE_LOCKER") or "uv"
     if locker not in ("uv", "pip-compile"):
         raise UsageError(f"BENTOMAKE_LOCKER is {locker!r}.", hint="It can be uv or pip-compile.")
@@ -130,25 +133,25 @@ def _pairs(option: str, given: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def build(settings: Settings, targets: list[str], options: Mapping[str, Any]) -> int:
+def build(settings: Settings, targets: list[str], options: Mapping[str, Any], line: Line) -> int:
     quiet, verbose = options["quiet"], options["verbose"]
     dry = options["dry_run"] or options["question"]
     session = Session(settings)
-    if options["arg_file"]:
-        session.watch.path(os.path.abspath(options["arg_file"]))
-    progress = progress_for(options["progress"], quiet, verbose)
     try:
-        names = [rule.name for rule in rulebook()]
-        result = run(goals(targets, settings, names, options["bentofile"]), session, progress, dry=dry)
-    finally:
-        progress.close()
-    try:
-        return _finish(session, result, options, dry)
+        if options["arg_file"]:
+            session.watch.path(os.path.abspath(options["arg_file"]))
+        progress = progress_for(options["progress"], quiet, verbose)
+        try:
+            names = [rule.name for rule in rulebook()]
+            result = run(goals(targets, settings, names, options["bentofile"]), session, progress, dry=dry)
+        finally:
+            progress.close()
+        return _finish(session, result, options, line, dry)
     finally:
         session.close()
 
 
-def _finish(session: Session, result: Result, options: Mapping[str, Any], dry: bool) -> int:
+def _finish(session: Session, result: Result, options: Mapping[str, Any], line: Line, dry: bool) -> int:
     quiet = options["quiet"]
     odd = [_parts(remark) for remark in result.remarks]
     for outcome in () if options["strict"] else result.outcomes.values():  # then they are among the errors
@@ -156,19 +159,18 @@ def _finish(session: Session, result: Result, options: Mapping[str, Any], dry: b
     warnings = [line for said in dict.fromkeys(odd) for line in console.warning_lines(*said)]
     code = result.exit_code
     if not quiet and options["progress"] != "json":
-        for line in (*session.notes, *((*session.store.notes, *session.cache.notes) if options["verbose"] else ())):
-            console.say(f"note: {line}" if line not in session.notes else f"warning: {line}")
-        for line in warnings:
-            console.say(line)
+        show_notes(session, options["verbose"])
+        for said in warnings:
+            console.say(said)
         show_steps(session, result, options, dry)
         for image in () if dry else result.images:
-            for line in image_success(image.tags[0], image, session.settings.image):
-                console.say(line)
+            for said in image_success(image.tags[0], image, session.settings.image):
+                console.say(said)
     for error in result.errors:
         console.show_error(error)
     if not dry:
         bentos = [str(built.tag) for built in result.bentos]
-        record_run(session.settings, sys.argv[1:], bentos, summary(result), result.records)
+        record_run(session.settings, line.argv, bentos, summary(result), result.records)
         collect(session)
     if options["question"]:
         return code or (EXIT_OK if all(o.state == CACHED for o in result.outcomes.values()) else EXIT_FAILED)
@@ -176,7 +178,7 @@ def _finish(session: Session, result: Result, options: Mapping[str, Any], dry: b
     if stdout:
         console.out(stdout.rstrip("\n"))
     if not dry and code == EXIT_OK:
-        _remember(session, result, options, stdout, warnings)
+        _remember(session, result, options, line, stdout, warnings)
     return code
 
 
@@ -199,27 +201,30 @@ def _answer(result: Result, options: Mapping[str, Any], warnings: list[str]) -> 
             "warnings": warnings,
             "errors": [error.to_json() for error in result.errors],
         }
-        return json.dumps(data, indent=1, ensure_ascii=False)
+        return json.dumps(data, indent=1)
     return ""
 
 
-def _remember(session: Session, result: Result, options: Mapping[str, Any], stdout: str, warnings: list[str]) -> None:
+def _remember(
+    session: Session, result: Result, options: Mapping[str, Any], line: Line, stdout: str, warnings: list[str]
+) -> None:
     """Let fresh answer this very command next time, if doing nothing would be the whole answer."""
     special = ("dry_run", "always_make", "question", "explain", "upgrade", "verbose", "diff")
     if any(options[name] for name in special) or options["output"] == "json" or options["progress"] == "json":
         return
     if session.temporary is not None or not memorable(result):
         return
-    steps = len(result.outcomes)
     lines = []
     if not options["quiet"]:
-        lines = [*warnings, f"{steps} steps: 0 ran, {steps} cached · {{seconds}} s"]
+        saved = sum(outcome.trace.seconds for outcome in result.outcomes.values() if outcome.trace is not None)
+        numbers = {**summary(result), "ran": 0, "cached": len(result.outcomes), "restored": 0, "saved": saved}
+        lines = [*warnings, console.summary_line(numbers, "{seconds}")]
         lines.extend(success(built) for built in result.bentos)
-    stderr = "".join(f"{line}\n" for line in lines)
+    stderr = "".join(f"{said}\n" for said in lines)
     for path in own_files():
         session.watch.path(path)
     try:
-        session.watch.write(session.settings.cache, sys.argv[1:], os.environ, session.settings.cwd, stdout, stderr)
+        session.watch.write(session.settings.cache, line.argv, os.environ, line.cwd, stdout, stderr)
     except BentomakeError:
         pass
 

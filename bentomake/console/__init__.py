@@ -27,14 +27,13 @@ _LONGEST = 2000  # characters of a message
 def say(text: str, stream: IO[str] | None = None) -> None:
     """A line for the reader; a terminal that is gone is no reason to fail."""
     stream = stream or sys.stderr
+    if stream.closed:
+        return
     try:
         stream.write(text + "\n")
         stream.flush()
-    except (BrokenPipeError, ValueError):
+    except BrokenPipeError:
         pass
-    except UnicodeEncodeError:
-        encoding = getattr(stream, "encoding", None) or "ascii"
-        stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
 
 
 def out(text: str) -> None:
@@ -199,10 +198,12 @@ def _ago(seconds: float) -> str:
     return f"{max(seconds, 0):.0f} s"
 
 
-def summary_line(numbers: dict[str, Any]) -> str:
+def summary_line(numbers: dict[str, Any], seconds: str | None = None) -> str:
+    """The numbers of `execution.summary`; `seconds` stands where the time is said only later."""
     parts = [f"{numbers['ran']} ran", f"{numbers['cached']} cached"]
     parts.extend(f"{numbers[name]} {name}" for name in ("restored", "failed", "skipped") if numbers[name])
-    line = f"{numbers['steps']} steps: {', '.join(parts)} · {numbers['seconds']:.2f} s"
+    took = f"{numbers['seconds']:.2f}" if seconds is None else seconds
+    line = f"{numbers['steps']} steps: {', '.join(parts)} · {took} s"
     return line + (f" · saved {numbers['saved']:.1f} s" if numbers["saved"] >= 0.05 else "")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import stat
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from harness import ALL, LIGHT, LIGHT_SERVICE, Project, World
+from harness import ALL, LIGHT, LIGHT_BENTOFILE, LIGHT_SERVICE, Project, Run, World
 
 pytestmark = pytest.mark.real
 
@@ -61,6 +62,31 @@ def test_fresh_gives_the_answer_of_the_full_path(light: Project, output: str) ->
     assert fresh_records(light) == 1
     assert first.stdout == second.stdout and first.stdout.count("\n") == 1
     assert first.stderr == second.stderr == ""
+
+
+def test_fresh_says_the_line_of_the_full_path(light: Project) -> None:
+    light.run().good()
+    fresh = light.run().good().stderr
+    shutil.rmtree(light.world.cache / "state" / "fresh")
+    full = light.run().good().stderr
+    lines = [re.sub(r" · [\d.]+ s", " · N s", said, count=1) for said in (fresh, full)]
+    assert lines[0] == lines[1] and " cached · N s · saved " in lines[0]
+
+
+def test_fresh_knows_the_directory_that_a_command_was_given_in(light: Project) -> None:
+    def inside() -> Run:
+        return light.world.run("-C", "light", "-q", "-o", "path")
+
+    first, runs = inside().good(), recorded(light)
+    assert inside().good().stdout == first.stdout and recorded(light) == runs, "fresh answers there"
+    elsewhere = light.run("-C", "light", "-q", "-o", "path")
+    assert elsewhere.code == 2 and elsewhere.stderr.startswith("error: There is no directory light.\n")
+
+
+def test_everything_is_relative_to_the_directory_of_c(light: Project) -> None:
+    light.write("args.yaml", "size: 1\n")
+    light.write("other.yaml", LIGHT_BENTOFILE)
+    light.world.run("-C", "light", "-f", "other.yaml", "--arg-file", "args.yaml", "-q").good()
 
 
 def test_fresh_does_not_hide_a_change(light: Project) -> None:
