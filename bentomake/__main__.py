@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import time
@@ -10,6 +11,7 @@ import time
 def main() -> int:
     """Run the command line; the exit code follows the table of the README."""
     began = time.perf_counter()
+    _be_able_to_say_all()
     argv = sys.argv[1:]
     try:
         cwd = os.getcwd()
@@ -22,7 +24,10 @@ def main() -> int:
     fresh = None if completing else answer(argv, os.environ, cwd)
     if fresh is not None:
         stdout, stderr = fresh
-        sys.stderr.write(stderr.replace("{seconds}", f"{time.perf_counter() - began:.2f}"))
+        try:
+            sys.stderr.write(stderr.replace("{seconds}", f"{time.perf_counter() - began:.2f}"))
+        except OSError:  # nobody reads it
+            pass
         sys.stdout.write(stdout)
         return 0
     import gc
@@ -40,14 +45,27 @@ def main() -> int:
     return run(argv)
 
 
+def _be_able_to_say_all() -> None:
+    """A stream that is closed takes everything; what the encoding of the answer lacks is escaped, as on stderr."""
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - same
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 def script() -> None:
     """The console script: `main`, and then the process ends without first taking apart all that a build had made."""
     code = main()
     try:
         sys.stdout.flush()
-        sys.stderr.flush()
-    except (OSError, ValueError, AttributeError):  # a pipe, or a stream, that was closed; nobody reads what is left
+    except (OSError, ValueError):  # nobody reads the rest of the answer
         code = code or 1
+    try:
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        pass
     os._exit(code)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 
 import click
 
@@ -25,13 +26,12 @@ def cache_command() -> None:
 @cache_command.command("stats")
 def stats_command() -> int:
     """Say where the cache is and what it holds."""
-    session = _session()
-    blobs = [digest.size for _, digest, _ in session.store.blobs()]
-    traces = sum(1 for _ in session.cache.traces())
-    console.out(f"directory      {session.settings.cache}")
-    console.out(f"content store  {len(blobs)} blobs, {sum(blobs) / 1e6:.1f} MB")
-    console.out(f"action cache   {traces} traces, {session.cache.size() / 1e6:.1f} MB")
-    session.close()
+    with closing(_session()) as session:
+        blobs = [digest.size for _, digest, _ in session.store.blobs()]
+        traces = sum(1 for _ in session.cache.traces())
+        console.out(f"directory      {session.settings.cache}")
+        console.out(f"content store  {len(blobs)} blobs, {sum(blobs) / 1e6:.1f} MB")
+        console.out(f"action cache   {traces} traces, {session.cache.size() / 1e6:.1f} MB")
     return 0
 
 
@@ -39,11 +39,10 @@ def stats_command() -> int:
 @click.option("--limit", default=None, metavar="SIZE", help="Keep at most this much, e.g. 5G (default: as builds do).")
 def gc_command(limit: str | None) -> int:
     """Forget what was not used for longest, down to the limit."""
-    session = _session()
-    wanted = parse_size(limit) if limit else session.limit
-    grace = {"grace": 0} if limit else {}  # who names a limit means it: also what is an hour old or less may go
-    freed = collect(session.settings.cache, session.store, session.cache, wanted, **grace)
-    session.close()
+    with closing(_session()) as session:
+        wanted = parse_size(limit) if limit else session.limit
+        grace = {"grace": 0} if limit else {}  # who names a limit means it: also what is an hour old or less may go
+        freed = collect(session.settings.cache, session.store, session.cache, wanted, **grace)
     if freed is None:
         console.say("A build is running; nothing was collected.")
         return EXIT_FAILED
@@ -54,12 +53,11 @@ def gc_command(limit: str | None) -> int:
 @cache_command.command("verify")
 def verify_command() -> int:
     """Hash everything again; what is damaged is removed, and made again when it is needed. Exit 1 if any was."""
-    session = _session()
-    sound, damaged = session.store.verify()
-    bad = [key for key in session.cache.traces() if session.cache.trace(key) is None]
-    for key in bad:
-        session.cache.forget(key)
-    session.close()
+    with closing(_session()) as session:
+        sound, damaged = session.store.verify()
+        bad = [key for key in session.cache.traces() if session.cache.trace(key) is None]
+        for key in bad:
+            session.cache.forget(key)
     console.out(f"{sound} blobs are sound, {len(damaged)} were damaged; {len(bad)} traces were damaged")
     for path in damaged:
         console.say(f"damaged: {path}")
@@ -74,15 +72,12 @@ def export_wheels_command(directory: str, bento: str | None) -> int:
     from ..bento import wheel_export
     from ..bento.library import Library, home
 
-    session = _session()
-    try:
+    with closing(_session()) as session:
         wheels = wheel_export.known(session.cache, session.store)
         if bento is not None:
             library = Library(home(session.settings.env))
             wheels = wheel_export.of_bento(wheels, library, library.resolve(bento))
         new = wheel_export.export(wheels, directory, session.store)
-    finally:
-        session.close()
     console.out(f"{len(wheels)} wheels in {directory}, {new} of them new")
     return 0
 

@@ -57,7 +57,7 @@ def check_command(
     if output == "json":
         warnings = [{"warning": odd.message, "place": odd.place, "hint": odd.hint} for odd in remarks]
         found: dict[str, Any] = {"errors": [error.to_json() for error in errors], "warnings": warnings}
-        console.out(json.dumps(found, indent=1, ensure_ascii=False))
+        console.out(json.dumps(found, indent=1))
     else:
         for odd in remarks:
             for line in console.warning_lines(odd.message, odd.place, odd.hint):

@@ -32,7 +32,7 @@ def explain_command(run: int | None, diff: bool, output: str | None) -> int:
         add_diffs(session, data["actions"])
         session.close()
     if output == "json":
-        console.out(json.dumps(data, indent=1, ensure_ascii=False))
+        console.out(json.dumps(data, indent=1))
         return 0
     when = datetime.datetime.fromtimestamp(data["at"]).astimezone().isoformat(" ", "seconds")
     console.out(f"run {data['run']} of {when}: bentomake {' '.join(data['command'])}".rstrip())

@@ -17,5 +17,5 @@ def schema_command() -> int:
     An editor with yaml-language-server reads it from the first line of a bentofile:
     `# yaml-language-server: $schema=bentofile.schema.json`.
     """
-    console.out(json.dumps(schema(), indent=2, ensure_ascii=False))
+    console.out(json.dumps(schema(), indent=2))
     return 0

@@ -79,7 +79,7 @@ def get_command(tag: str, output: str) -> int:
     if output == "path":
         console.out(library.directory(found))
     elif output == "json":
-        console.out(json.dumps(library.info(found), indent=2, default=str, ensure_ascii=False))
+        console.out(json.dumps(library.info(found), indent=2, default=str))
     else:
         with open(os.path.join(library.directory(found), "bento.yaml"), encoding="utf-8") as file:
             console.out(file.read().rstrip())

@@ -56,7 +56,7 @@ class Json(Plain):
     """One JSON object a line on stderr, for machines."""
 
     def _emit(self, **data: Any) -> None:
-        say(json.dumps(data, ensure_ascii=False))
+        say(json.dumps(data))
 
     def planned(self, actions: list[Action]) -> None:
         self._emit(event="planned", actions=[action.id for action in actions])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from harness import ALL, LIGHT, Project, World
+from harness import ALL, LIGHT, SCRIPT, Project, World
 
 from bentomake.engine.collect import in_use
 
@@ -80,6 +80,32 @@ def test_python_m_is_the_same_program(built: Project) -> None:
 
     run = built.world.command([sys.executable, "-m", "bentomake", "-q", "-o", "path"], built.directory).good()
     assert run.stdout == built.run("-q", "-o", "path").good().stdout
+
+
+# Where it speaks to
+
+
+def test_an_encoding_that_lacks_a_letter_loses_no_line(bentoml14: str, tmp_path: Path) -> None:
+    world = World(tmp_path / "hé", bentoml14)
+    light, odd = world.project("light", LIGHT), os.fsdecode(b"a\xff.txt")
+    light.edit("bentofile.yaml", "- data.txt", '- "*.txt"')
+    ascii_ = {"PYTHONIOENCODING": "ascii"}
+    paths = [light.run("-o", "path", env=ascii_).good().stdout for _ in range(2)]  # the second time fresh answers
+    assert paths[0] == paths[1] == light.run("-o", "path").good().stdout.replace("é", "\\xe9")
+    (light / odd).touch()
+    run = light.make(env=ascii_).good()
+    assert str(run.path).startswith(str(world.home))
+    assert [reason["name"] for reason in run.reasons("sources")] == [odd]
+    told = light.run("explain", env=ascii_).good().stdout
+    assert "because a\\udcff.txt is new\n" in told and f"\n{len(ALL)} steps: 2 ran, " in told
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", ">&- 2>&-"])
+def test_a_stream_that_is_closed_is_no_reason_to_fail(closed: str, light: Project) -> None:
+    for _ in range(2):  # the second time fresh answers
+        run = light.world.command(["sh", "-c", f'"$0" -o tag {closed}', SCRIPT], light.directory).good()
+        assert ("light:" in run.stdout) == (closed == "2>&-")
+    assert len(light.world.bentos()) == 1
 
 
 # The store
@@ -223,6 +249,13 @@ def test_a_limit_that_is_no_size_is_said_before_anything_is_done(light: Project)
         run = light.run(*command, env={"BENTOMAKE_CACHE_LIMIT": "much"})
         assert run.code == 2 and run.stderr.startswith("error: BENTOMAKE_CACHE_LIMIT: 'much' is no size.\n")
     assert light.world.bentos() == []
+
+
+@pytest.mark.parametrize("command", [["-f", "nosuch.yaml"], ["cache", "gc", "--limit", "much"]])
+def test_a_cache_for_one_command_is_gone_after_a_mistake_too(command: list[str], light: Project) -> None:
+    temporary = light.write("tmp/x", "").parent
+    run = light.run(*command, env={"BENTOMAKE_CACHE_DIR": "/dev/null/x", "TMPDIR": str(temporary)})
+    assert run.code == 2 and [path.name for path in temporary.iterdir()] == ["x"]
 
 
 # Completion
