@@ -1,4 +1,4 @@
-"""YAML text of JSON values, without PyYAML, whose import costs more than the rest of composing a Bento; reading it back."""
+"""YAML text of JSON values, and back; written without PyYAML, whose import costs more than the rest of a Bento."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def test_a_model_that_does_not_say_when_it_was_made(world: World) -> None:
     save(world, ("iris:v1", {}))
     path = world.home / "models/iris/v1/model.yaml"
     path.write_text("".join(line for line in path.read_text().splitlines(True) if "creation_time" not in line))
-    run = project(world, "- iris:v1\n").run().good()
+    run = project(world, "- iris:v1\n").make().good()
     (model,) = yaml.safe_load((run.path / "bento.yaml").read_text())["models"]
     assert model["tag"] == "iris:v1" and model["creation_time"]
 
