@@ -7,7 +7,7 @@ import stat
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .bento import context_file, package_judgement, requirement_judgement, run_script, unnamed_service
+from .bento import context_file, package_judgement, pins, requirement_judgement, run_script, unnamed_service
 from .bento.bentofile import Bentofile, Remark
 from .bento.requirement_judgement import Said
 from .bento.schema import FILE
@@ -18,7 +18,7 @@ from .swept import Found, judge_packed
 
 _PATHS = ("docker.setup_script", "docker.dockerfile_template", "python.requirements_txt", "conda.environment_yml")
 
-_MOST = 8 << 20  # characters of a requirements file
+_MOST = 8 << 20  # bytes of a requirements file
 
 Watch = Callable[[str], None]
 
@@ -193,14 +193,16 @@ def judge_requirements(
 
 
 def _text(full: str) -> str | None:
-    """The text of a requirements file; None if it cannot be read."""
+    """The text of a requirements file; None if it cannot be read, and none of what is no text: its reader says so."""
     try:
         if not stat.S_ISREG(os.stat(full).st_mode):  # opening a pipe would wait
             return None
-        with open(full, encoding="utf-8", errors="replace") as file:
-            return file.read(_MOST)
+        with open(full, "rb") as file:
+            return pins.decode(file.read(_MOST), full)
     except OSError:
         return None
+    except BentofileError:
+        return ""
 
 
 def _allows(pin: str, version: str) -> bool:

@@ -19,7 +19,7 @@ Read = Callable[[str], "bytes | None"]
 COMMENT = re.compile(r"(?:^|(?<=\s))#.*$")
 _URL = re.compile(r"(?:[\w.+-]+(?:\[[^\]]*\])?\s*@\s*)?([A-Za-z][A-Za-z0-9+.-]*)://(\S*)")
 _LINE_OPTION = re.compile(r"(?<!\s)\s+(?=--?[a-z])")  # before `--hash=…` and the like after a requirement
-_HASH = re.compile(r"\s--hash[=\s]\s*(\w+:[0-9a-fA-F]+)")
+HASH = re.compile(r"\s--hash[=\s]\s*(\w+:[0-9a-fA-F]+)")
 CIRCLE = "Take one of these lines out."
 ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2")
 _SHORT = {"-i": "--index-url", "-f": "--find-links", "-r": "--requirement", "-c": "--constraint", "-e": "--editable"}
@@ -40,7 +40,7 @@ class Line(NamedTuple):
 
     @property
     def hashes(self) -> list[str]:
-        return _HASH.findall(self.text)
+        return HASH.findall(self.text)
 
 
 @dataclass
@@ -147,7 +147,7 @@ class _Reading:
                 if chain
                 else "Paths start at the build context.",
             )
-        for number, text in self.logical(_decode(data, path), path, numbered=True):
+        for number, text in self.logical(decode(data, path), path, numbered=True):
             self.line(text, f"{path}:{number}", (*chain, path), constraint)
 
     def logical(self, text: str, place: str, *, numbered: bool = False) -> list[tuple[int, str]]:
@@ -158,7 +158,7 @@ class _Reading:
                 error = BentofileError(package_judgement.TOO_LONG, place=at, hint=package_judgement.SHORTEN)
                 self.wrong.append(error)
                 return []
-        return _logical(text)
+        return logical(text)
 
     def line(self, text: str, place: str, chain: tuple[str, ...] = (), constraint: bool = False) -> None:
         try:
@@ -210,7 +210,8 @@ class _Reading:
             )
 
 
-def _decode(data: bytes, path: str) -> str:
+def decode(data: bytes, path: str) -> str:
+    """The text of a requirement file, as pip reads it; BentofileError if it is none."""
     for mark, encoding in (
         (codecs.BOM_UTF8, "utf-8-sig"),
         (codecs.BOM_UTF16_LE, "utf-16"),
@@ -224,7 +225,7 @@ def _decode(data: bytes, path: str) -> str:
         raise BentofileError(f"{path} is not text in UTF-8.", place=path, hint="Save it as UTF-8.") from error
 
 
-def _logical(text: str) -> list[tuple[int, str]]:
+def logical(text: str) -> list[tuple[int, str]]:
     """(number, text) of each line that says something, continued lines joined, comments gone."""
     lines: list[tuple[int, str]] = []
     begun, held = 0, ""

@@ -57,12 +57,20 @@ def read(asked: Iterable[Said], file_text: Callable[[str], str | None]) -> tuple
             errors.append(BentofileError(f"There is no requirement file {path}.", place=said.place, hint=hint))
             return
         only_bounds = said.constraint or said.text.startswith(("-c", "--c"))
-        for number, line in enumerate(text.splitlines(), 1):
-            follow(Said(line.strip(), f"{path}:{number}", only_bounds), (*chain, path))
+        for number, line in _lines(text):
+            follow(Said(line, f"{path}:{number}", only_bounds), (*chain, path))
 
     for said in asked:
         follow(said, ())
     return found, errors
+
+
+def _lines(text: str) -> list[tuple[int, str]]:
+    """As whoever reads them for a build sees them, but for hashes; where one has no end, those that have none."""
+    long = [
+        (number, raw) for number, raw in enumerate(text.splitlines(), 1) if len(raw) > package_judgement.MAX_CHARACTERS
+    ]
+    return long or [(number, pins.HASH.sub("", line)) for number, line in pins.logical(text)]
 
 
 def judge(

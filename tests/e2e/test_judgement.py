@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import subprocess
@@ -27,7 +28,7 @@ class Case:
     id: str
     said: str
     text: str = ""  # of the bentofile, after the service
-    files: Mapping[str, str | int] = field(default_factory=dict)  # path → text, or the size of an empty file
+    files: Mapping[str, str | bytes | int] = field(default_factory=dict)  # path → content, or the size of an empty file
     code: int = 0
     start: str = START
 
@@ -267,6 +268,18 @@ CASES = [
         },
     ),
     Case(
+        "files are read as pip reads them: a mark at the start, UTF-16, lines that go on",
+        "warning: a.txt:1: sklearn is the name of an import; the package that has it is scikit-learn.\n"
+        "  hint: Write scikit-learn.\n"
+        "warning: b.txt:1: cv2 is the name of an import; the package that has it is opencv-python-headless.\n"
+        "  hint: Write opencv-python-headless >=4.\n",
+        "python: {requirements_txt: a.txt}\n",
+        {
+            "a.txt": "\ufeffsklearn\n-r b.txt\n",
+            "b.txt": codecs.BOM_UTF16_LE + "cv2 \\\n  >=4 # new\n".encode("utf-16-le"),
+        },
+    ),
+    Case(
         "what cannot travel, in a file that requirements name",
         "error: reqs/base.txt:4: There is no requirement file reqs/gone.txt.\n"
         "  hint: Paths are relative to the file that names them.\n"
@@ -378,14 +391,14 @@ def real(bentoml14: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schema, "NOT_YET", {})  # what is not built yet is judged all the same
 
 
-def project(directory: Path, text: str, files: Mapping[str, str | int]) -> None:
+def project(directory: Path, text: str, files: Mapping[str, str | bytes | int]) -> None:
     for path, content in {"service.py": SERVICE, "bentofile.yaml": text, **files}.items():
         (directory / path).parent.mkdir(parents=True, exist_ok=True)
         if isinstance(content, int):
             (directory / path).touch()
             os.truncate(directory / path, content)
         else:
-            (directory / path).write_text(content, encoding="utf-8")
+            (directory / path).write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def said(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str]:
