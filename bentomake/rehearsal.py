@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from .bento.bentofile import Remark, unsaid
 from .bento.image import RULE, UNUSED
+from .bento.judgement import PACKAGES
 from .engine.action import Action, Binding
 from .engine.content_store import ContentStore, Missing
 from .engine.progress import Silent
@@ -38,19 +39,26 @@ def rehearse(project: Project, rules: Sequence[Rule], known: Sequence[BentomakeE
     """
     errors: list[BentomakeError] = []
     remarks: list[Remark] = []
-    places = {error.place for error in known}
+    places = {error.place for error in known if error.place is not None}
     if project.interpreter.bentoml is None:  # all that follows depends on it
         return [], []
     with tempfile.TemporaryDirectory(prefix="bentomake-") as top:
         stage = _Stage(project, top)
         for rule in rules:
             if rule.name in REHEARSED:
-                stage.unheard = _with_others(project.bentofile.at(places))
+                stage.unheard = _with_others(project.bentofile.at(places) - {PACKAGES})  # the wrong ones are gone
                 stage.run(rule, errors, remarks)
     service = project.bentofile.values["service"]
     gone = missing_module(project, str(service)) if service else None
     errors += [*([gone] if gone else []), *_models(project, rules)]
-    told = {(error.message, error.place): error for error in errors if error.place is None or error.place not in places}
+    # What is known may be said in other words; but beside a package with a mistake, another may have one.
+    packages = {project.bentofile.place(f"{PACKAGES}[{i}]") for i in range(len(project.bentofile.values[PACKAGES]))}
+    said = {(error.message, error.place) for error in known}
+    told = {
+        (error.message, error.place): error
+        for error in errors
+        if error.place not in places or (error.place in packages and (error.message, error.place) not in said)
+    }
     return list(told.values()), remarks
 
 

@@ -158,7 +158,7 @@ def judged(path: str, cwd: str) -> tuple[Bentofile, list[tuple[int, BentofileErr
     remarks = tuple(remark for _, remark in sorted(reading.remarks, key=lambda found: found[0]))
     found = Bentofile(path, shown, values, reading.lines, remarks)
     errors = sorted(reading.all_errors(), key=lambda pair: pair[0])
-    return found.without(found.at({error.place for _, error in errors})) if errors else found, errors
+    return judgement.sound(found, {error.place for _, error in errors}) if errors else found, errors
 
 
 def raise_all(found: list[tuple[int, BentofileError]]) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Container, Mapping
+from typing import TYPE_CHECKING, Any
 
 from . import distros, package_judgement
 from .reading import Reading
 
+if TYPE_CHECKING:
+    from .bentofile import Bentofile
+
+PACKAGES = "python.packages"
 _WILD = frozenset("*?[!\\")
 
 
@@ -20,6 +24,15 @@ def together(reading: Reading, values: dict[str, Any]) -> None:
     _models(reading, values)
     if not reading.errors:
         _cancelled(reading, values)
+
+
+def sound(found: Bentofile, places: Container[str | None]) -> Bentofile:
+    """A bentofile without the options that have a mistake at these places; of python.packages, all that have none."""
+    left = found.without(found.at(places) - {PACKAGES})
+    packages = [
+        "" if any(said.wrong for said in package_judgement.judge(text)) else text for text in found.values[PACKAGES]
+    ]
+    return left._replace(values={**left.values, PACKAGES: packages})
 
 
 def _image(reading: Reading, values: dict[str, Any]) -> None:

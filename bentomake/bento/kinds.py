@@ -140,6 +140,8 @@ def texts(reading: Reading, field: Field, dotted: str, node: Node) -> list[tuple
                 if is_scalar(pair.node):
                     hint = f"Quote it: - {quoted(f'{pair.key}{between}{text_of(pair.node)}')}"
             reading.error(item.line, f"{at} must be a string, not {described(item)}.", hint)
+    for index, (line, _) in enumerate(found):  # where the rest is judged all the same
+        reading.lines[f"{dotted}[{index}]"] = line
     return found
 
 

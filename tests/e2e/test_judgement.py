@@ -618,6 +618,27 @@ def test_one_mistake_hides_no_other(
 
 @pytest.mark.real
 @pytest.mark.usefixtures("real")
+@pytest.mark.parametrize(
+    "packages", ['["-e .", --foo, numpy==, sklearn]', "\n  - -e .\n  - --foo\n  - numpy==\n  - sklearn"]
+)
+def test_one_wrong_package_hides_no_other(
+    packages: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    project(tmp_path, f"{HI}python:\n  packages: {packages}\n", {"service.py": WORKING})
+    code, told = said(capsys, "check")
+    assert code == 2
+    messages = [line.split(": ", 2)[2] for line in told.splitlines() if not line.startswith("  hint")]
+    assert messages == [
+        "sklearn is the name of an import; the package that has it is scikit-learn.",
+        "`-e .` is an editable package, which cannot travel in a Bento.",
+        "The option --foo is not one of a requirement file.",
+        "Not a requirement: numpy==.",
+    ]
+
+
+@pytest.mark.real
+@pytest.mark.usefixtures("real")
 def test_a_rehearsal_leaves_no_trace_and_does_not_guess(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
