@@ -133,14 +133,6 @@ def _arrive(outcome: Outcome, session: Session, dry: bool) -> Built:
 
 def memorable(result: Result) -> bool:
     """Whether the same command, in an unchanged world, would do nothing: what fresh may remember."""
-    sound = all(o.state in (RAN, CACHED, RESTORED) and o.trace is not None for o in result.outcomes.values())
-    return (
-        sound
-        and not result.errors
-        and not result.images
-        and all(o.why != "forced" and not _forgotten(o) for o in result.outcomes.values())
-    )
-
-
-def _forgotten(outcome: Outcome) -> bool:
-    return outcome.state == RAN and "changed while" in outcome.why
+    outcomes = result.outcomes.values()
+    sound = all(o.state in (RAN, CACHED, RESTORED) and o.trace is not None for o in outcomes)
+    return sound and not result.errors and not result.images and all(o.why != "forced" for o in outcomes)

@@ -64,7 +64,7 @@ class Outcome:
         state: str,
         manifest: Manifest | None = None,
         tree: Digest | None = None,
-        trace: Trace | None = None,
+        trace: Trace | None = None,  # as it is remembered; a run may have been forgotten
         *,
         first: bool = False,
         why: str = "",  # a reason that is no difference: "forced", "its remembered output is gone"

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import BentomakeError, RuleError, StoreError
+from ..errors import BentomakeError, RuleError, StoreError, UsageError
 from .action import CACHED, FAILED, MAY_RUN, RAN, RUNS, Action, Outcome
 from .code import CodeIdentity
 from .content_store import ContentStore, Missing
@@ -69,10 +69,7 @@ class Rebuilder:
     def _find(self, action: Action, static: Manifest) -> Trace | None:
         tried: set[str] = set()
         for names in self.cache.discovered(static.key):
-            lines = []
-            for kind, name in names:
-                fact = action.binding.facts.ask(kind, name)
-                lines.append(Line(kind, name, fact.digest, fact.shown))
+            lines = [line for kind, name in names if (line := _today(action, kind, name)) is not None]
             key = Manifest((*static.lines, *lines)).key
             if key in tried:
                 continue
@@ -177,8 +174,8 @@ class Rebuilder:
                 warnings=context.warnings,
                 origin=action.binding.origin,
             )
-            outcome.trace = trace
             if context.forgotten is None:
+                outcome.trace = trace
                 self.cache.remember(trace, static.key)
                 self._remember_last(action, trace)
             else:
@@ -187,12 +184,9 @@ class Rebuilder:
 
     def _as_before(self, action: Action, previous: Manifest, beginning: str = "") -> list[Line]:
         """Today's answers to what the action discovered last time, of the kinds that begin so."""
-        lines = []
-        for kind, name, *_ in previous.lines:
-            if kind not in _STATIC_KINDS and kind.startswith(beginning):
-                fact = action.binding.facts.ask(kind, name)
-                lines.append(Line(kind, name, fact.digest, fact.shown))
-        return lines
+        asked = [(kind, name) for kind, name, *_ in previous.lines if kind not in _STATIC_KINDS]
+        lines = [_today(action, kind, name) for kind, name in asked if kind.startswith(beginning)]
+        return [line for line in lines if line is not None]
 
     def _entry(self, made: str | bytes) -> Entry:
         data = made.encode("utf-8") if isinstance(made, str) else made
@@ -245,6 +239,15 @@ class DryRebuilder(Rebuilder):
                 assumed = self.static(action, {**before, **inputs})
                 outcome.reasons = diff(previous, assumed.extended(self._as_before(action, previous)))
         return outcome
+
+
+def _today(action: Action, kind: str, name: str) -> Line | None:
+    """Today's answer to what a trace says was asked; None where it cannot be asked, as of a newer bentomake's trace."""
+    try:
+        fact = action.binding.facts.ask(kind, name)
+    except (KeyError, ValueError, UsageError):  # a kind, a place or a name that there is not
+        return None
+    return Line(kind, name, fact.digest, fact.shown)
 
 
 _STATIC_KINDS = frozenset({"rule", "bentomake", "tool", "param", "oracle", "source", "input"})

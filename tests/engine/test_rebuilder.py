@@ -12,7 +12,7 @@ from toys import Bindings, Toy, everything_in, rules_from, states
 
 from bentomake.engine.action import CACHED, FAILED, MAY_RUN, RAN, RUNS, SKIPPED
 from bentomake.engine.rule import Tool
-from bentomake.errors import RuleError, StepError, StoreError
+from bentomake.errors import RuleError, StepError, StoreError, UsageError
 
 BOOK = """
 RAN = []
@@ -201,6 +201,18 @@ def test_a_file_that_was_looked_for_and_appears_is_noticed_and_one_that_vanishes
     assert states(outcomes) == {"only": CACHED} and toy.text(outcomes["only"], "o") == "None None"
 
 
+@pytest.mark.parametrize("refusal", [KeyError, ValueError, UsageError])
+def test_what_a_newer_bentomake_asked_for_is_a_miss_and_not_a_traceback(toy, tmp_path, monkeypatch, refusal):
+    toy.build(one(tmp_path, 'outputs="o"', 'ctx.discover("a_newer_kind", "x")\nreturn {"o": "x"}'))
+    monkeypatch.setattr(toy.binding, "ask", lambda kind, name: (_ for _ in ()).throw(refusal(kind)))
+    older = one(tmp_path, 'outputs="o"', 'return {"o": "x"}')
+    toy.dry = True
+    assert states(toy.build(older)) == {"only": RUNS}
+    toy.dry = False
+    assert states(toy.build(older)) == {"only": RAN}
+    assert states(toy.build(older)) == {"only": CACHED}
+
+
 def test_several_sets_of_discovered_inputs_are_remembered(toy, tmp_path):
     rules = one(tmp_path, 'outputs="o"', READS)
     worlds = [{"a": name, name: "text"} for name in "bcdef"]
@@ -283,7 +295,7 @@ def test_a_run_that_was_not_stable_is_not_remembered(toy, tmp_path):
     rules = one(tmp_path, 'outputs="o"', 'ctx.forget("it moved")\nreturn {"o": "x"}')
     for _ in range(2):
         outcome = toy.build(rules)["only"]
-        assert (outcome.state, outcome.why) == (RAN, "it moved")
+        assert (outcome.state, outcome.why, outcome.trace) == (RAN, "it moved", None)
 
 
 def test_warnings_are_said_again_on_every_hit_and_the_working_directory_is_gone(toy, tmp_path):
