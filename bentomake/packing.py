@@ -64,8 +64,7 @@ class Packing:
         seen = iter(self._watch.many([packed[1] for packed in files], [packed[4] for packed in files], asked_at))
         self._stamps = [_NO_STAMP if packed[2] == LINK else next(seen) for packed in found.files]
         self._watch.many([path for path, _ in found.directories], [st for _, st in found.directories], asked_at)
-        for path, st in found.ignore_files:
-            self._watch.path(path, st)
+        self._watch.many([path for path, _ in found.ignore_files], [st for _, st in found.ignore_files], asked_at)
         if not found.memo.is_as(memo):
             write_atomically(self._memo, json.dumps(found.memo.to_json()).encode())
         return found

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 _MAGIC = "bentomake fresh 1"
 _PREFIXES = ("BENTO", "PIP_", "UV_", "HF_", "PYTHON")
 _NAMES = ("HOME", "PATH", "SOURCE_DATE_EPOCH", "VIRTUAL_ENV", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "NO_COLOR")
-SETTLE = 0.025  # seconds; see stat_index.settled
+SETTLE = 0.025  # seconds; kernels stamp files with a clock that ticks every 1 to 10 ms
+_TICK = int(SETTLE * 1e9)
+_COARSE = 2_000_000_000  # ns; file systems that keep whole seconds (HFS+; FAT keeps two)
 
 
 def cache_directory(env: Mapping[str, str]) -> str:
@@ -52,6 +54,14 @@ def _record_path(cache: str, key: bytes, argv: Sequence[str], env: Mapping[str, 
     asked = [_MAGIC, sys.version, cwd, *argv, ""]
     asked.extend(f"{name}={env[name]}" for name in sorted(env) if name.startswith(_PREFIXES) or name in _NAMES)
     return f"{cache}/state/fresh/{mac(key, chr(0).join(asked))}"
+
+
+def settled(newest: int, asked_at: int) -> bool:
+    """Whether a file whose newest time is this, seen at `asked_at` (ns), cannot change any more without showing it.
+
+    As in git's racy-clean rule: a stamp that is not older than the clock's tick proves nothing.
+    """
+    return newest + (_COARSE if newest % 1_000_000_000 == 0 else _TICK) < asked_at
 
 
 def stamp_of(st: os.stat_result) -> int:
@@ -108,18 +118,17 @@ class Watch:
             except OSError:
                 self._absent.add(path)
                 return
-        newest = max(st.st_mtime_ns, st.st_ctime_ns)
-        if newest + (2_000_000_000 if newest % 1_000_000_000 == 0 else int(SETTLE * 1e9)) >= now:
+        if not settled(max(st.st_mtime_ns, st.st_ctime_ns), now):
             self._unsettled = path
         self._stamps[path] = stamp_of(st)
 
     def many(self, paths: Sequence[str], stats: Sequence[os.stat_result], asked_at: int) -> list[int]:
         """The same for many paths whose stats were taken after `asked_at` (ns); gives their stamps."""
-        limit, stamps = asked_at - int(SETTLE * 1e9), []
+        young, stamps = asked_at - _COARSE, []
         for st in stats:
             mtime, ctime = st.st_mtime_ns, st.st_ctime_ns
             stamps.append(hash((st.st_size, mtime, ctime, st.st_ino, st.st_mode)))
-            if ctime >= limit or mtime >= limit:
+            if (ctime >= young or mtime >= young) and not settled(max(ctime, mtime), asked_at):
                 self._unsettled = paths[len(stamps) - 1]
         self._stamps.update(zip(paths, stamps, strict=True))
         return stamps
@@ -149,8 +158,11 @@ class Watch:
                 st = os.stat(path)
                 wait = max(st.st_mtime_ns, st.st_ctime_ns) / 1e9 + SETTLE - time.time()
                 if 0 < wait <= SETTLE:
-                    time.sleep(wait)
-                self._stamps[path] = stamp_of(os.stat(path))
+                    time.sleep(wait + 0.001)
+                asked_at, st = time.time_ns(), os.stat(path)
+                if not settled(max(st.st_mtime_ns, st.st_ctime_ns), asked_at):
+                    return False
+                self._stamps[path] = stamp_of(st)
             stamps = {path: self._stamps[path] for path in self._first if path in self._stamps} | self._stamps
             key = read_key(cache)
             variables = "\n".join(f"{n}={'' if v is None else mac(key, v)}" for n, v in sorted(self._variables.items()))

@@ -11,14 +11,13 @@ import time
 from collections.abc import Callable, Sequence
 
 from ..errors import StoreError
+from . import fresh
 from .digest import Digest, digest_of
 
 Signature = tuple[int, int, int, int, int]  # size, mtime, ctime (ns), inode, mode
 _CHUNK = 1 << 20
 _BIG = 1 << 20  # from here on a touched file is compared by xxh3 before sha256 is asked
-_TICK = 20_000_000  # ns; kernels stamp files with a clock that ticks every 1 to 10 ms
 _VERSION = 3
-_COARSE = 2_000_000_000  # ns; file systems that keep whole seconds (HFS+, FAT keeps two)
 
 
 def signature(st: os.stat_result) -> Signature:
@@ -26,12 +25,8 @@ def signature(st: os.stat_result) -> Signature:
 
 
 def settled(sig: Signature, asked_at: int) -> bool:
-    """Whether a file with this signature, seen at `asked_at` (ns), cannot have changed since without showing it.
-
-    As in git's racy-clean rule: a stamp that is not older than the clock's tick proves nothing.
-    """
-    newest = max(sig[1], sig[2])
-    return newest + (_COARSE if newest % 1_000_000_000 == 0 else _TICK) < asked_at
+    """Whether a file with this signature, seen at `asked_at` (ns), cannot have changed since without showing it."""
+    return fresh.settled(max(sig[1], sig[2]), asked_at)
 
 
 class StatIndex:

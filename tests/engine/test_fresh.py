@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 from toys import full_disk
@@ -156,6 +157,16 @@ def test_many_paths_are_watched_by_the_stats_that_were_taken(world):
     world.watch = Watch()
     world.watch.many([str(world.file)], [os.stat(world.file)], time.time_ns())
     assert not world.record()
+
+
+def test_a_file_system_that_keeps_whole_seconds_is_trusted_two_seconds_later(world):
+    """A second edit within the second of the first would have the same time."""
+    second = 1_700_000_000 * 10**9
+    coarse = SimpleNamespace(st_size=5, st_mtime_ns=second, st_ctime_ns=second, st_ino=1, st_mode=0)
+    for later, trusted in ((10**9, False), (3 * 10**9, True)):
+        world.watch = Watch()
+        world.watch.many([str(world.file)], [coarse], second + later)
+        assert world.record() is trusted
 
 
 def test_a_damaged_record_is_no_answer(recorded):
