@@ -39,7 +39,7 @@ def main() -> int:
     if found is not None:
         from .cli.ending import ended
 
-        return ended(lambda: carry_out(*found))
+        return ended(lambda: carry_out(*found, argv))
     from .cli.main import run
 
     return run(argv)

@@ -42,7 +42,7 @@ ROOMS = {
     "xxhash": {"engine.stat_index"},
     "fsspec": {"bento.transfer"},
     "yaml": {
-        *("bento.yaml_place", "bento.yaml_words", "bento.library", "bento.models", "bento.conda"),
+        *("bento.yaml_place", "bento.yaml_words", "bento.yaml_text", "bento.conda"),
         *("service.runner_generation", "service.class_generation", "cli.store"),
     },
     "subprocess": {"engine.process"},

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from ..errors import EXIT_OK
 from ..runs import record_run
 from ..session import Session
 from ..workspace import ImageAsk, Settings, enter
+from .parsed import Line
 from .shown import collect, image_success, show_notes, show_steps
 
 if TYPE_CHECKING:
@@ -28,14 +28,14 @@ _NAMED = re.compile(r"(?s)^([^=]+=).*")
 _SECRET = re.compile(r"(?s)^((?:--opt=)?(?:(?:--)?build[-_]arg[=:][^=]+=|(?:creds|decryption[-_]key)[=:])).*")
 
 
-def carry_out(given: Mapping[str, Any]) -> int:
+def carry_out(given: Mapping[str, Any], line: Line) -> int:
     """Make the image; the exit code."""
     settings = settings_from(given)
     assert settings.image.options is not None
     if not given["quiet"]:
-        for line in settings.image.options.deprecated:
-            console.say(f"warning: {line}")
-    return _run(given["tag"], settings, given)
+        for text in settings.image.options.deprecated:
+            console.say(f"warning: {text}")
+    return _run(given, settings, line)
 
 
 def settings_from(given: Mapping[str, Any]) -> Settings:
@@ -60,42 +60,42 @@ def settings_from(given: Mapping[str, Any]) -> Settings:
     return Settings(cwd=os.getcwd(), env=env, jobs=given["jobs"] or 0, force=given["always_make"], image=image)
 
 
-def _run(tag: str, settings: Settings, given: Mapping[str, Any]) -> int:
+def _run(given: Mapping[str, Any], settings: Settings, line: Line) -> int:
     from ..containerize import containerize
 
     session = Session(settings)
     try:
         progress = progress_for(given["progress"], given["quiet"], given["verbose"])
         try:
-            result = containerize(tag, session, progress, dry=given["dry_run"])
+            result = containerize(given["tag"], session, progress, dry=given["dry_run"])
         finally:
             progress.close()
-        return _finish(session, result, tag, given)
+        return _finish(session, result, given, line)
     finally:
         session.close()
 
 
-def _finish(session: Session, result: Result, tag: str, given: Mapping[str, Any]) -> int:
+def _finish(session: Session, result: Result, given: Mapping[str, Any], line: Line) -> int:
     from ..execution import summary
 
     if not given["quiet"] and given["progress"] != "json":
         show_notes(session, given["verbose"])
         odd = [warning for outcome in result.outcomes.values() for warning in outcome.warnings]
         for said in dict.fromkeys((each["message"], each["place"], each["hint"]) for each in odd):
-            for line in console.warning_lines(*said):
-                console.say(line)
+            for text in console.warning_lines(*said):
+                console.say(text)
         show_steps(session, result, {**given, "diff": False}, given["dry_run"])
     for error in result.errors:
         console.show_error(error)
     if not given["dry_run"]:
-        record_run(session.settings, discreet(sys.argv[1:]), [tag], summary(result), result.records)
+        record_run(session.settings, discreet(line.argv), [given["tag"]], summary(result), result.records)
         collect(session)
     if result.exit_code != EXIT_OK or given["dry_run"]:
         return result.exit_code
     for image in result.images:
         if not given["quiet"]:
-            for line in image_success(tag, image, session.settings.image):
-                console.say(line)
+            for text in image_success(given["tag"], image, session.settings.image):
+                console.say(text)
         if given["answer"] == "json":
             console.out(json.dumps(image._asdict(), indent=2))
         elif given["answer"] == "tag":

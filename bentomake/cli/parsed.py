@@ -10,14 +10,21 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import __version__
 from ..engine.fresh import cache_directory, mac, read_key, stamp_of
 
-# command → the module that carries it out, by `carry_out(given)`; its words are in the module of its own name
-_CARRIED_OUT_BY = {"containerize": "containerizing"}
+# command → the module that carries it out, by `carry_out(given, line)`; its words are in the module of its own name
+_CARRIED_OUT_BY = {"build": "building", "containerize": "containerizing"}
 _SECRET = ("build-arg", "build_arg", "creds", "decryption")  # a line with one of these in it is not written down
+
+
+class Line(NamedTuple):
+    """The command line and where it was given, before -C: that is what fresh is asked."""
+
+    argv: Sequence[str]
+    cwd: str
 
 
 def known(argv: Sequence[str], env: Mapping[str, str]) -> tuple[str, dict[str, Any]] | None:
@@ -43,12 +50,13 @@ def perform(command: str, given: dict[str, Any], argv: Sequence[str]) -> int:
             os.replace(temporary, path)
         except (OSError, ValueError):
             pass  # it is read anew next time
-    return carry_out(command, given)
+    return carry_out(command, given, argv)
 
 
-def carry_out(command: str, given: dict[str, Any]) -> int:
+def carry_out(command: str, given: dict[str, Any], argv: Sequence[str]) -> int:
     """The exit code of a command."""
-    code: int = import_module(f".{_CARRIED_OUT_BY[command]}", __package__).carry_out(given)
+    module = import_module(f".{_CARRIED_OUT_BY[command]}", __package__)
+    code: int = module.carry_out(given, Line(argv, os.getcwd()))
     return code
 
 

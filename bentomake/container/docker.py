@@ -34,6 +34,7 @@ class Docker(EngineCommand):
         "DOCKER_BUILDKIT": "1",
         "DOCKER_SCAN_SUGGEST": "false",
         "BUILDX_GIT_INFO": "0",
+        "GOGC": "800",  # buildx is small and short-lived: it would collect garbage before it has said a word
     }
     opening = (_VERSION,)
     get = f"{_GET_DOCKER}, or choose another engine with --backend."
