@@ -11,7 +11,8 @@ from bentomake.bento import conda, distros, image, image_commands, pip_words, ru
 from bentomake.bento.info import spec_1
 from bentomake.bento.layout import BUILDKIT, DOCKERFILE, TEMPLATE
 from bentomake.bento.package_source import Options, secret_variables, variables
-from bentomake.bento.variables import docker_env, refers_to_another
+from bentomake.bento.schema import NAME_IT, NO_SHELL_VARIABLE, SHELL_VARIABLE
+from bentomake.bento.variables import Variable, check, docker_env, docker_variables, refers_to_another
 from bentomake.engine.rule import Context, Produced, rule
 from bentomake.engine.tree import Entry
 from bentomake.errors import BentofileError, Several
@@ -254,8 +255,8 @@ def _pip_args(ctx: Context) -> list[str]:
 
 def _env(ctx: Context) -> dict[str, str]:
     """docker.env, and what `envs` gives the image: name → value."""
-    found = docker_env(ctx, remark=True)
-    for env in [*(ctx.param("envs") or []), *image.envs(ctx)]:
+    found = docker_variables(ctx, remark=True)
+    for env, place in _envs(ctx):
         # A variable without a value is for whoever runs the image; the stage `build` is for secrets of its building,
         # of which bento.yaml has the value that is lent where the environment has none.
         if env.get("stage") == "build":
@@ -263,25 +264,36 @@ def _env(ctx: Context) -> dict[str, str]:
                 ctx.warn(
                     f"The value of {env['name']} is not given to the build of the image: bentoml 1.1 has no place for "
                     "it in bento.yaml.",
-                    place=ctx.place("envs"),
+                    place=place,
                     hint=f"Set the variable {env['name']} where the image is built.",
                 )
         elif env.get("value"):
-            found[env["name"]] = _line(ctx, "envs", env["value"])
-    for name, value in found.items():
+            found.append(Variable(env["name"], str(env["value"]), place))
+            check(found[-1], "envs")
+    given = {variable.name: variable for variable in found}
+    for name, value, place in given.values():
         if refers_to_another(name, value):
             ctx.warn(
                 f"A $NAME in the value of {name} is taken literally: only ${name} itself would mean something, its "
                 "value in the base image.",
-                place=ctx.place(f"docker.env.{name}"),
+                place=place,
                 hint="Write the value itself; what only the running image knows, the service reads or a script sets.",
             )
-    return found
+    return {name: variable.value for name, variable in given.items()}
+
+
+def _envs(ctx: Context) -> list[tuple[dict[str, Any], str | None]]:
+    """`envs` of the bentofile and of the service, with their places."""
+    listed = enumerate(ctx.param("envs") or [])
+    in_code = [(env, ctx.place("service")) for env in image.envs(ctx)]
+    return [*((env, ctx.place(f"envs[{index}].value")) for index, env in listed), *in_code]
 
 
 def _secrets(ctx: Context) -> list[dict[str, Any]]:
     """What the layer of the requirements is given: the variables of index URLs, and `envs` that only a build has."""
     named = {*secret_variables(Options.of(ctx.param, ctx.place)), *variables(_pip_args(ctx))}
-    envs = [*(ctx.param("envs") or []), *image.envs(ctx)]
-    given = {env["name"] for env in envs if env.get("stage") == "build"}
-    return [{"name": name, "required": name in named} for name in sorted(named | given)]
+    given = {env["name"]: place for env, place in _envs(ctx) if env.get("stage") == "build"}
+    for name, place in given.items():  # of the service; those of the bentofile are judged by its text
+        if not re.fullmatch(SHELL_VARIABLE, name):
+            raise BentofileError(NO_SHELL_VARIABLE.format(name), place=place, hint=NAME_IT)
+    return [{"name": name, "required": name in named} for name in sorted(named | given.keys())]

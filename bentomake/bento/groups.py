@@ -99,12 +99,21 @@ def env(reading: Reading, field: Field, dotted: str, node: Node) -> str | dict[s
                 reading.error(line, f"{dotted}: `{item}` has no value.", f'Write - "{item}=VALUE".')
             else:
                 kinds.check_variable(reading, name, line, dotted)
+                _twice(reading, f"{dotted}.{name}", line)
+                reading.lines[f"{dotted}.{name}"] = line
                 found[name] = value
         return found
     variables = _texts(reading, field, dotted, node, silent=True)
     for name in variables:
         kinds.check_variable(reading, name, reading.lines[f"{dotted}.{name}"], dotted)
     return variables
+
+
+def _twice(reading: Reading, at: str, line: int) -> None:
+    """A remark on a variable that has been given already."""
+    if first := reading.lines.get(at):
+        message = f"{at} is given twice, in line {first} and in line {line}: the last value counts."
+        reading.remark(line, message, "Keep one of them.")
 
 
 def env_value(reading: Reading, _field: Field, dotted: str, node: Node) -> str | None:

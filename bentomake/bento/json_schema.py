@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import distros, kinds, tag, yaml_place
-from .schema import FIELDS, SECTIONS, Field
+from . import distros, tag, yaml_place
+from .schema import FIELDS, SECTIONS, VARIABLE, Field
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _TEXT = {"type": "string", "minLength": 1, "pattern": r"\S"}
 _SCALAR = {"type": ["string", "number", "boolean"]}
 _PART = tag.PATTERN
 _INSIDE = r"^(?![/~$])(?!(.*/)?\.\.(/|$))"  # a path that stays below the build context, as plain ones are written
-_VARIABLE = f"^{kinds.VARIABLE}$"
+_VARIABLE = f"^{VARIABLE}$"
 _PYTHON = r"^([3-9]\.([89]|[1-9]\d)(\.\w+)?|None)?$"
 _PATTERN = {"type": "string", "minLength": 1, "not": {"pattern": r"^!$"}}
 _SHORT = sorted({version.rpartition(".")[0] for version in distros.CUDA})
@@ -45,7 +45,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "env": {
         "anyOf": [
             {"type": "string", "pattern": _INSIDE, "not": {"pattern": "="}},
-            _list({"type": "string", "pattern": f"^{kinds.VARIABLE}="}),
+            _list({"type": "string", "pattern": f"^{VARIABLE}="}),
             {"type": "object", "propertyNames": {"pattern": _VARIABLE}, "additionalProperties": _SCALAR},
         ]
     },

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING, Any
 
 from . import distros, package_judgement
 from .reading import Reading
+from .schema import NAME_IT, NO_SHELL_VARIABLE, SHELL_VARIABLE
 
 if TYPE_CHECKING:
     from .bentofile import Bentofile
@@ -21,6 +23,7 @@ def together(reading: Reading, values: dict[str, Any]) -> None:
     _python(reading, values)
     _conda(reading, values)
     _packages(reading, values)
+    _envs(reading, values)
     _models(reading, values)
     if not reading.errors:
         _cancelled(reading, values)
@@ -106,6 +109,21 @@ def _packages(reading: Reading, values: dict[str, Any]) -> None:
             line = reading.lines.get(f"python.find_links[{index}]", reading.lines.get("python.find_links", 0))
             message = package_judgement.LOCAL_LINKS.format(link)
             reading.remark(line, message, "Use the URL of a page with links.")
+
+
+def _envs(reading: Reading, values: dict[str, Any]) -> None:
+    known: dict[tuple[str, bool], int] = {}
+    for index, spec in enumerate(values["envs"]):
+        name, building = spec["name"], spec["stage"] == "build"
+        if name is None:
+            continue
+        line = reading.lines[f"envs[{index}].name"]
+        if building and not re.fullmatch(SHELL_VARIABLE, name):
+            reading.error(line, NO_SHELL_VARIABLE.format(name), NAME_IT)
+        if first := known.get((name, building)):
+            message = f"{name} is given twice in envs, in line {first} and in line {line}: the last value counts."
+            reading.remark(line, message, "Keep one of them.")
+        known.setdefault((name, building), line)
 
 
 def _models(reading: Reading, values: dict[str, Any]) -> None:

@@ -8,10 +8,9 @@ import re
 from ..errors import UsageError
 from . import distros, model_query, tag
 from .reading import Reading, described, quoted
-from .schema import OLDEST_PYTHON, Field
+from .schema import OLDEST_PYTHON, VARIABLE, VARIABLE_HINT, Field
 from .yaml_place import BAD, Node, Pair
 
-VARIABLE = "[A-Za-z_][A-Za-z0-9_.-]*"
 _VARIABLE = re.compile(VARIABLE)
 _PYTHON = re.compile(r"(\d)\.(\d{1,2})(\.\w+)?")
 
@@ -91,8 +90,7 @@ def variable(reading: Reading, field: Field, dotted: str, node: Node) -> str | N
 
 def check_variable(reading: Reading, text: str, line: int, dotted: str) -> None:
     if not _VARIABLE.fullmatch(text):
-        hint = "Names are letters, digits and `_`, and do not begin with a digit."
-        reading.error(line, f"{dotted}: `{text}` cannot be the name of an environment variable.", hint)
+        reading.error(line, f"{dotted}: `{text}` cannot be the name of an environment variable.", VARIABLE_HINT)
 
 
 def boolean(reading: Reading, field: Field, dotted: str, node: Node) -> bool | None:

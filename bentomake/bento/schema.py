@@ -8,6 +8,11 @@ DISTROS = ("debian", "alpine", "ubi8", "amazonlinux")
 FILE = "file:"  # begins a text that stands in a file
 MAX_BYTES = 1 << 20  # of a bentofile
 STAGES = ("all", "build", "runtime")
+VARIABLE = "[A-Za-z_][A-Za-z0-9_.-]*"  # the name of one
+VARIABLE_HINT = "Names are letters, digits, `_`, `.` and `-`, and begin with a letter or `_`."
+SHELL_VARIABLE = "[A-Za-z_][A-Za-z0-9_]*"  # what a shell can export, as the build of an image does
+NO_SHELL_VARIABLE = "{} cannot be a variable of the stage build: a shell has no names with `.` or `-`."
+NAME_IT = "Give it a name of letters, digits and `_`."
 OLDEST_PYTHON = (3, 8)  # what any bentoml of generation 1.1 or newer installs on
 
 

@@ -9,11 +9,13 @@ from typing import NamedTuple
 from ..engine.rule import Context
 from ..errors import BentofileError
 from . import context_file
+from .schema import VARIABLE, VARIABLE_HINT
 
 OPTION = "docker.env"
 LINE_BREAK = "Encode it, for example in base64, or give it when the image is run."
 
 # Each reads a line once: no two neighbouring parts of a pattern can match the same characters.
+_LINE_BREAK = re.compile(r"\r\n|\n|\r")
 _LINE = re.compile(r"(?:export\s+)?([^\s=:#]+)(?:\s*=|:(?=\s))(.*)$")
 _SINGLE = re.compile(r"'([^']*)'\s*(?:#.*)?$|'((?:[^'\\]|\\.)*)'\s*(?:#.*)?$")
 _DOUBLE = re.compile(r'"((?:[^"\\]|\\.)*)"\s*(?:#.*)?$')
@@ -28,8 +30,13 @@ class Variable(NamedTuple):
     place: str | None
 
 
-def docker_env(ctx: Context, *, remark: bool = False) -> dict[str, str]:
-    """Name → value, in the user's order; BentofileError with the place of what cannot be a variable.
+def docker_env(ctx: Context) -> dict[str, str]:
+    """Name → value, in the user's order; BentofileError with the place of what cannot be a variable."""
+    return {variable.name: variable.value for variable in docker_variables(ctx)}
+
+
+def docker_variables(ctx: Context, *, remark: bool = False) -> list[Variable]:
+    """The variables of docker.env with their places.
 
     With `remark`, lines of a dotenv file that mean nothing are said; of many who ask, one does that.
     """
@@ -39,7 +46,7 @@ def docker_env(ctx: Context, *, remark: bool = False) -> dict[str, str]:
             Variable(str(name), "" if value is None else str(value), ctx.place(f"{OPTION}.{name}"))
             for name, value in declared.items()
         ]
-    elif isinstance(declared, str):
+    else:
 
         def skipped(place: str) -> None:
             if remark:
@@ -47,31 +54,20 @@ def docker_env(ctx: Context, *, remark: bool = False) -> dict[str, str]:
                 ctx.warn("The line is not NAME=VALUE and is skipped.", place=place, hint=hint)
 
         found = list(dotenv(context_file.read(ctx, OPTION, declared), declared, skipped))
-    else:
-        found = [_assignment(ctx, str(item)) for item in declared]
     for variable in found:
         check(variable)
-    return {name: value for name, value, _ in found}
+    return found
 
 
-def check(variable: Variable) -> None:
+def check(variable: Variable, what: str = OPTION) -> None:
     """BentofileError for what a Dockerfile cannot give an image."""
     name, value, place = variable
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*", name):
-        hint = "Use letters, digits and `_`, and no digit first."
-        raise BentofileError(f"{name!r} cannot be the name of an environment variable.", place=place, hint=hint)
+    if not re.fullmatch(VARIABLE, name):
+        message = f"{name!r} cannot be the name of an environment variable."
+        raise BentofileError(message, place=place, hint=VARIABLE_HINT)
     if re.search(r"[\n\r\0]", value):
-        message = f"A value of {OPTION}.{name} has a line break, which a Dockerfile cannot hold."
+        message = f"A value of {what}.{name} has a line break, which a Dockerfile cannot hold."
         raise BentofileError(message, place=place, hint=LINE_BREAK)
-
-
-def _assignment(ctx: Context, item: str) -> Variable:
-    name, equals, value = item.partition("=")
-    if not equals:
-        raise BentofileError(
-            f"{OPTION} has {item!r}, which is not NAME=VALUE.", place=ctx.place(OPTION), hint=f"{name}=value"
-        )
-    return Variable(name.strip(), value, ctx.place(f"{OPTION}.{name.strip()}"))
 
 
 def dotenv(data: bytes, shown: str, skipped: Callable[[str], None] = lambda place: None) -> Iterator[Variable]:
@@ -79,7 +75,7 @@ def dotenv(data: bytes, shown: str, skipped: Callable[[str], None] = lambda plac
 
     A line that is none is left out, as BentoML does; `skipped` is told its place.
     """
-    for number, line in enumerate(data.decode("utf-8-sig", "replace").splitlines(), 1):
+    for number, line in enumerate(_LINE_BREAK.split(_decode(data, shown)), 1):
         stripped = line.strip()
         if not stripped or stripped.startswith("#"):
             continue
@@ -88,6 +84,15 @@ def dotenv(data: bytes, shown: str, skipped: Callable[[str], None] = lambda plac
             skipped(f"{shown}:{number}")
         else:
             yield Variable(match[1], _value(match[2]), f"{shown}:{number}")
+
+
+def _decode(data: bytes, shown: str) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = len(_LINE_BREAK.split(data[: error.start].decode("utf-8-sig")))
+        message = f"{shown} is not text in UTF-8."
+        raise BentofileError(message, place=f"{shown}:{line}", hint="Save it as UTF-8.") from None
 
 
 def _value(raw: str) -> str:

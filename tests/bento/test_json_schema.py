@@ -33,6 +33,7 @@ BEYOND = {
     "include_leaves_hidden": "a path that leaves the context after it went into a directory",
     "include_leaves": "patterns are judged by their meaning",
     "include_leaves_negated": "patterns are judged by their meaning",
+    "envs_build_name": "what a shell can export, of the stage build alone",
     "models_alias_twice": "two values in different places",
     "pattern_broken": "patterns are judged by their meaning",
 }

@@ -505,8 +505,8 @@ STEPS = [
     ),
     Case(
         "a line break in a variable of envs",
-        "error: bentofile.yaml:2: A value of envs has a line break, which a Dockerfile cannot hold.\n"
-        "  hint: Write it in one line, encoded if it has to be; or put it into a file that is packed.\n",
+        "error: bentofile.yaml:2: A value of envs.A has a line break, which a Dockerfile cannot hold.\n"
+        "  hint: Encode it, for example in base64, or give it when the image is run.\n",
         'envs: [{name: A, value: "x\\ny"}]\n',
         code=2,
         start=HI,
@@ -550,6 +550,26 @@ STEPS = [
         "its value in the base image.\n"
         "  hint: Write the value itself; what only the running image knows, the service reads or a script sets.\n",
         "  env: {A: $HOME/x}\n",
+        start=DOCKER,
+    ),
+    Case(
+        "a variable in a variable of envs, and of a dotenv file",
+        "".join(
+            f"warning: {place}: A $NAME in the value of {name} is taken literally: only ${name} itself would mean "
+            "something, its value in the base image.\n"
+            "  hint: Write the value itself; what only the running image knows, the service reads or a script sets.\n"
+            for name, place in (("A", "prod.env:2"), ("B", "bentofile.yaml:5"))
+        ),
+        "docker: {env: prod.env}\nenvs:\n- name: B\n  value: $HOME/x\n",
+        {"prod.env": "# ours\nA=$HOME/x\n"},
+        start=HI,
+    ),
+    Case(
+        "a dotenv file that is not UTF-8",
+        "error: prod.env:2: prod.env is not text in UTF-8.\n  hint: Save it as UTF-8.\n",
+        "  env: prod.env\n",
+        {"prod.env": "A=1\nB=Jürgen\n".encode("latin-1")},
+        code=2,
         start=DOCKER,
     ),
     Case("a script that names src", "warning: bentofile.yaml:4: ", "  setup_script: s.sh\n",

@@ -116,7 +116,7 @@ CASES: dict[str, dict[str, Any]] = {
         "docker__python_version": "3.10",
         "files": {"scripts/setup.sh": b"#!/bin/bash\nset -euxo pipefail\npython -m nltk.downloader all\n"},
     },
-    "base-image": {"docker__base_image": "registry.example.com/team/python:3.11", "docker__env": ["A=b c"]},
+    "base-image": {"docker__base_image": "registry.example.com/team/python:3.11", "docker__env": {"A": "b c"}},
     "index": {
         "python__index_url": "https://pypi.example.com/simple",
         "python__extra_index_url": ["https://one.example.com/simple", "https://two.example.com/simple"],

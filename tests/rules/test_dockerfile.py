@@ -75,7 +75,8 @@ def test_env_is_a_mapping_a_list_or_a_file(tmp_path: Path) -> None:
         return [line for line in text.splitlines() if line.startswith("ENV ") and "BENTO" not in line][1:]
 
     assert env(docker__env={"A": 1, "B": True, "C": None}) == ['ENV A="1"', 'ENV B="True"', 'ENV C=""']
-    assert env(docker__env=["A=x=y", "B=https://x.org:80/a b"]) == ['ENV A="x=y"', 'ENV B="https://x.org:80/a b"']
+    given = {"A": "x=y", "B": "https://x.org:80/a b"}
+    assert env(docker__env=given) == ['ENV A="x=y"', 'ENV B="https://x.org:80/a b"']
     dotenv = b'# note\nexport A = one # not this\n\nB=\'it is # $5\'\nC="say \\"hi\\"" # end\nD=\nE=a#b\n'
     expected = ['ENV A="one"', 'ENV B="it is # \\$5"', 'ENV C="say \\"hi\\""', 'ENV D=""', 'ENV E="a#b"']
     assert env(docker__env="./.env.docker", files={".env.docker": dotenv}) == expected
@@ -90,7 +91,6 @@ def test_env_is_a_mapping_a_list_or_a_file(tmp_path: Path) -> None:
         ({"docker__setup_script": "../s.sh"}, "names ../s.sh, which is not a file inside the build", "setup_script"),
         ({"docker__setup_script": "/etc/passwd"}, "not a file inside the build context", "setup_script"),
         ({"docker__env": ".env"}, "docker.env names .env, which does not exist.", "env"),
-        ({"docker__env": ["A"]}, "docker.env has 'A', which is not NAME=VALUE.", "env"),
         ({"docker__env": {"A": "one\ntwo"}}, "A value of docker.env.A has a line break", "env.A"),
         ({"docker__env": {"A B": "x"}}, "'A B' cannot be the name of an environment variable.", "env.A B"),
         ({"docker__base_image": "x AS y"}, "docker.base_image is not one word: x AS y.", "base_image"),
@@ -124,7 +124,7 @@ def test_a_line_of_an_env_file_that_is_no_variable_is_skipped_with_one_warning(t
         (
             "1A=x",
             "'1A' cannot be the name of an environment variable.",
-            "Use letters, digits and `_`, and no digit first.",
+            "Names are letters, digits, `_`, `.` and `-`, and begin with a letter or `_`.",
         ),
     ],
 )
@@ -133,6 +133,11 @@ def test_a_mistake_in_an_env_file_has_its_line(line: str, message: str, hint: st
         make(tmp_path, docker__env="prod.env", files={"prod.env": f"B=b\n{line}\n".encode()})
     error = caught.value
     assert (error.message, error.place, error.hint) == (message, "prod.env:2", hint)
+
+
+def test_a_line_of_an_env_file_ends_where_python_dotenv_ends_it() -> None:
+    read = [(name, value) for name, value, _ in dotenv("A=a\u2028b\r\nB=c\x0bd\rC=e".encode(), "prod.env")]
+    assert read == [("A", "a\u2028b"), ("B", "c\x0bd"), ("C", "e")]
 
 
 SPACES = " " * 1_000_000

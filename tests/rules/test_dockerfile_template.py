@@ -132,7 +132,7 @@ def test_uid_and_gid_may_differ(tmp_path: Path) -> None:
     ],
 )
 def test_what_a_template_can_ask_for(expression: str, value: str, tmp_path: Path) -> None:
-    options: dict[str, Any] = {"docker__env": ["A=b c"], "docker__system_packages": ["git", "vim"]}
+    options: dict[str, Any] = {"docker__env": {"A": "b c"}, "docker__system_packages": ["git", "vim"]}
     template = extending(USER=f"# <{{{{ {expression} }}}}>\n{{{{ super() }}}}")
     made = rendered(tmp_path, template, docker__cuda_version="12.1", **options)
     assert f"\n# <{value}>\n" in made[DOCKERFILE]
