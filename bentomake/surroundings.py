@@ -182,6 +182,11 @@ def judge_requirements(
                 break
             place = bentofile.place(f"python.wheels[{index}]") or bentofile.shown
             remarks.extend(requirement_judgement.unfit(wheel, target, place))
+    pins_of_bentoml = [pin for line in lines if (pin := package_judgement.pin_of_bentoml(line.text))]
+    if bentoml and not pins_of_bentoml and _too_old(values, bentoml):
+        message = f"bentoml {bentoml} does not run on Python {values['docker.python_version']}."
+        hint = 'It needs 3.9 or newer: write "3.9", or an older bentoml under python.packages.'
+        errors.append(BentofileError(message, place=bentofile.place("docker.python_version"), hint=hint))
     for text, place, *_ in lines:
         pin = package_judgement.pin_of_bentoml(text)
         if pin and bentoml and not _allows(pin, bentoml):
@@ -190,6 +195,15 @@ def judge_requirements(
                 Remark(message, place, f"Install that version beside the service, or write bentoml=={bentoml}.")
             )
     return errors, remarks
+
+
+def _too_old(values: dict[str, Any], bentoml: str) -> bool:
+    """Whether the image's Python is 3.8, which no bentoml since 1.4 runs on."""
+    if values["docker.python_version"] != "3.8" or values["docker.base_image"] is not None:
+        return False
+    from packaging.version import Version
+
+    return Version(bentoml).release >= (1, 4)
 
 
 def _text(full: str) -> str | None:

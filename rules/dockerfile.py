@@ -129,7 +129,9 @@ def _facts(ctx: Context, environment: conda.Environment | None, script: bytes | 
         ctx.warn(
             f"conda's environment has Python {environment.python}, the requirements are for Python {python}.",
             place=ctx.place("conda"),
-            hint=f'Write docker.python_version: "{environment.python}"',
+            hint=f'Write docker.python_version: "{environment.python}"'
+            if environment.python in distros.CONDA_PYTHONS
+            else f"Write python={python} there: BentoML does not run on Python {environment.python}.",
         )
     return {
         "generation": generation,

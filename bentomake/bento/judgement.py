@@ -105,7 +105,7 @@ def _packages(reading: Reading, values: dict[str, Any]) -> None:
                 line = reading.lines[f"python.packages[{index}]"]
                 (reading.error if found.wrong else reading.remark)(line, found.message, found.hint)
     for index, link in enumerate(values["python.find_links"]):
-        if "://" not in link:
+        if package_judgement.is_local(link):
             line = reading.lines.get(f"python.find_links[{index}]", reading.lines.get("python.find_links", 0))
             message = package_judgement.LOCAL_LINKS.format(link)
             reading.remark(line, message, "Use the URL of a page with links.")

@@ -50,6 +50,11 @@ _PIN = re.compile(
 LOCAL_LINKS = "{} is a local directory, which will not be where the image is built."
 
 
+def is_local(link: str) -> bool:
+    """Whether what find_links names lies on this machine."""
+    return "://" not in link or link.lower().startswith("file:")
+
+
 class Found(NamedTuple):
     """A mistake (`wrong`) or a surprise."""
 
@@ -71,7 +76,7 @@ def judge(text: str) -> Iterator[Found]:
         return
     if text.startswith("-"):
         link = _found_at(text)
-        if link and "://" not in link:
+        if link and is_local(link):
             yield Found(False, LOCAL_LINKS.format(link), "Use the URL of a page with links.")
         return
     spec = text.partition(" --")[0].partition(" ;")[0].strip()
@@ -83,8 +88,8 @@ def judge(text: str) -> Iterator[Found]:
         message = f"{path} is a path of this machine; it means nothing where the image is built."
         yield Found(True, message, local_archives.ELSEWHERE)
     elif path in (".", "..") or path.startswith(("./", "../", ".[")):
-        message = f"{path} is a local file, which will not be where the image is built."
-        yield Found(False, message, "Name a package of the index, or a URL.")
+        message = f"{path} is a directory of this machine, which will not be where the image is built."
+        yield Found(True, message, "Its modules are packed as sources; or build a wheel of it.")
     elif (name := _NAME.match(text)) and (other := MISNAMED.get(name[1].lower().replace("_", "-"))):
         message = f"{name[1]} is the name of an import; the package that has it is {other}."
         yield Found(False, message, f"Write {other}{text[len(name[1]) :]}.")

@@ -104,7 +104,7 @@ DOCKER: dict[str, tuple[list[Any], list[Any]]] = {
 }
 PYTHON: dict[str, tuple[list[Any], list[Any]]] = {
     "requirements_txt": (["r.txt", "./r.txt", "../r.txt", None], [3, ["r.txt"], "/etc/shadow"]),
-    "packages": ([["idna"], ["scikit-learn", "pandas>=1.5"], []], ["idna", [3], ["-e ."], [{"a": "b"}]]),
+    "packages": ([["idna"], ["scikit-learn", "pandas>=1.5"], []], ["idna", [3], ["-e ."], ["./lib"], [{"a": "b"}]]),
     "lock_packages": ([True, False, None], ["true", 1]),
     "pack_git_packages": ([True, False], ["yes"]),
     "index_url": (["https://example.org/simple", None], [3]),

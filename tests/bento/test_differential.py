@@ -28,7 +28,7 @@ REFUSED = {
     "leaves-pattern": r"leaves the build context: only what lies in it can be packed",
     "missing-file": r"names \S+, which does not exist",
     "variable-name": r"cannot be the name of an environment variable",
-    "editable": r"editable package|path of this machine|names a file, which will not be where conda installs",
+    "editable": r"editable package|(path|directory) of this machine|not be where conda installs",
     "misspelt-key": r"envs\[\d+\]\.\w+ is not an option",
     "dotenv-line-break": r"has a line break, which a Dockerfile cannot hold",
 }

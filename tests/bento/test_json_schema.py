@@ -23,7 +23,10 @@ TEXT_ONLY = {
 }
 # What one schema of one value cannot say.
 BEYOND = {
-    **dict.fromkeys(("editable_package", "package_path_absolute", "package_path_url"), "the grammar of requirements"),
+    **dict.fromkeys(
+        ("editable_package", "package_path_absolute", "package_path_directory", "package_path_url"),
+        "the grammar of requirements",
+    ),
     **dict.fromkeys(("ubi8_python", "amazonlinux_python", "python_newer_than_all"), "which image has which Python"),
     **dict.fromkeys(("alpine_cuda", "ubi8_conda", "conda_pip_twice"), "options that exclude each other"),
     **dict.fromkeys(("description_leaves", "description_no_file"), "a path inside of a text"),

@@ -238,11 +238,11 @@ CASES = [
     ),
     Case(
         "paths that will not travel",
-        "warning: bentofile.yaml:2: ./lib is a local file, which will not be where the image is built.\n"
-        "  hint: Name a package of the index, or a URL.\n"
         "warning: bentofile.yaml:2: ./wheels is a local directory, which will not be where the image is built.\n"
+        "  hint: Use the URL of a page with links.\n"
+        "warning: bentofile.yaml:2: file:///wheels is a local directory, which will not be where the image is built.\n"
         "  hint: Use the URL of a page with links.\n",
-        "python: {packages: [./lib], find_links: ./wheels}\n",
+        'python: {find_links: [./wheels, "file:///wheels"]}\n',
     ),
     Case(
         "a directory of wheels, named in a line",
@@ -360,6 +360,13 @@ CASES = [
         "  hint: Install that version beside the service, or write bentoml==@INSTALLED@.\n",
         "python: {requirements_txt: r.txt}\n",
         {"r.txt": "bentoml <1.4 ; python_version > '3'\n"},
+    ),
+    Case(
+        "a Python that this bentoml does not run on",
+        "error: bentofile.yaml:2: bentoml @INSTALLED@ does not run on Python 3.8.\n"
+        '  hint: It needs 3.9 or newer: write "3.9", or an older bentoml under python.packages.\n',
+        'docker: {python_version: "3.8"}\n',
+        code=2,
     ),
     Case(
         "no index, and an index",

@@ -77,6 +77,11 @@ def test_the_python_of_the_environment_wins_with_a_warning(dependency: str, pyth
     assert said == ([] if python == "3.11" else [f'Write docker.python_version: "{python}"'])
 
 
+def test_a_python_that_is_too_old_is_not_what_to_write(tmp_path: Any) -> None:
+    (_, _, hint), *_ = make(tmp_path, conda__dependencies=["python=3.7"]).said
+    assert hint == "Write python=3.11 there: BentoML does not run on Python 3.7."
+
+
 def test_a_python_that_conda_has_not_is_an_error(tmp_path: Any) -> None:
     with pytest.raises(BentofileError) as caught:
         make(tmp_path, docker__python_version="3.99", **NUMPY)
