@@ -10,7 +10,7 @@ from bentomake.bento.layout import BENTO_YAML
 from bentomake.bento.library import parsed
 from bentomake.engine.content_store import Changed
 from bentomake.engine.digest import of_value
-from bentomake.engine.rule import Context, Files, Produced, rule
+from bentomake.engine.rule import Context, Produced, Sources, rule
 from bentomake.engine.tree import LINK, TREE, Entry
 from bentomake.errors import StepError, StoreError
 
@@ -35,7 +35,7 @@ def bento(ctx: Context) -> Mapping[str, Produced]:
     return {"bento.json": described, "bento": Entry(files.digest, TREE)}
 
 
-def _described(ctx: Context, files: Files) -> Entry:
+def _described(ctx: Context, files: Sources) -> Entry:
     info = parsed(files.read(BENTO_YAML), files.path(BENTO_YAML))
     if not info.get("name") or not info.get("version"):
         raise StoreError(f"{files.path(BENTO_YAML)} does not say the name and the version of a Bento.")

@@ -7,19 +7,10 @@ import time
 from collections.abc import Iterable
 from typing import IO, Any
 
-from ..engine.action import CACHED, FAILED, MAY_RUN, RAN, RESTORED, RUNS, SKIPPED
+from ..engine.action import CACHED, FAILED, MAY_RUN, RAN, RESTORED, SKIPPED
 from ..engine.explain import roots
 from ..errors import BentomakeError, Several
 
-_STYLES = {
-    RAN: "green",
-    CACHED: "dim",
-    RESTORED: "cyan",
-    FAILED: "bold red",
-    SKIPPED: "dim",
-    RUNS: "yellow",
-    MAY_RUN: "yellow",
-}
 _LIMIT = 160
 _LONGEST = 2000  # characters of a message
 
@@ -155,13 +146,13 @@ def short_why(record: dict[str, Any]) -> str:
     return text + (f" (and {len(found) - 1} more)" if len(found) > 1 else "")
 
 
-def explanation(records: Iterable[dict[str, Any]], now: float | None = None) -> list[str]:
+def explanation(records: Iterable[dict[str, Any]]) -> list[str]:
     """Every action, its state and every reason, as an indented text."""
     lines = []
     for record in records:
         head = f"{record['action']}: {record['state']}"
         if record["state"] in (CACHED, RESTORED) and "from" in record:
-            ago = _ago((now or time.time()) - record["from"]["at"])
+            ago = _ago(time.time() - record["from"]["at"])
             where = "" if record["from"].get("here", True) else " in another project"
             head += f" (made {ago} ago{where}; saved {record['saved']:.2f} s)"
         elif record["state"] == RAN:

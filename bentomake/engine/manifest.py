@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from .digest import of_value
@@ -96,8 +96,3 @@ def _change(was: Line, now: Line) -> str:
     if was.digest == ABSENT.digest:
         return "added"
     return "removed" if now.digest == ABSENT.digest else "changed"
-
-
-def same_names(lines: Sequence[Line]) -> list[list[str]]:
-    """The names of lines, without their digests: what to ask for again on the next build."""
-    return [[line.kind, line.name] for line in lines]

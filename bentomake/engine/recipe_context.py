@@ -44,9 +44,6 @@ class StoredFiles:
     def text(self, path: str) -> str:
         return self.read(path).decode("utf-8")
 
-    def path(self, path: str) -> str:
-        return self._store.path(self.tree[path].digest)
-
     def __contains__(self, path: object) -> bool:
         return path in self.tree
 

@@ -26,7 +26,7 @@ class Tool(NamedTuple):
 
 
 class Files(Protocol):
-    """A tree that can be read: an input's outputs, or a declared set of the user's files."""
+    """A tree that can be read: an input's outputs."""
 
     digest: Digest  # of the tree
 
@@ -38,10 +38,14 @@ class Files(Protocol):
 
     def read(self, path: str) -> bytes: ...
     def text(self, path: str) -> str: ...
-    def path(self, path: str) -> str:
-        """Where the bytes lie (a user's files only)."""
-
     def __contains__(self, path: object) -> bool: ...
+
+
+class Sources(Files, Protocol):
+    """A declared set of the user's files."""
+
+    def path(self, path: str) -> str:
+        """Where the bytes lie."""
 
 
 class Context(Protocol):
@@ -58,7 +62,7 @@ class Context(Protocol):
     def input(self, rule: str) -> Files:
         """The tree that a declared input made."""
 
-    def source(self, name: str) -> Files:
+    def source(self, name: str) -> Sources:
         """A declared set of the user's files."""
 
     def oracle(self, name: str) -> Any:
@@ -89,7 +93,7 @@ class Context(Protocol):
         """
 
     def host(self, name: str) -> Any:
-        """A way to the machine that is in no key because it cannot change the result (a path to a store, a runner)."""
+        """A way to the machine that is in no key: it cannot change the result, or what it tells is discovered, too."""
 
     def put_file(self, path: str, mode: int = 0o644) -> Entry:
         """Bring a file that the recipe made into the content store."""

@@ -35,7 +35,6 @@ class StatIndex:
     def __init__(self, file: str, progress: Callable[[str, int, int], None] | None = None):
         self.file = file
         self.hashed = 0  # files that were read in this process
-        self.hashed_bytes = 0
         self._progress = progress
         self._changed: set[str] = set()
         self._room = 0  # how many lines may be appended before the file is written anew
@@ -85,7 +84,6 @@ class StatIndex:
             with open(path, "rb", buffering=0) as file:
                 sha256 = hashlib.sha256(file.read()).hexdigest()
         self.hashed += 1
-        self.hashed_bytes += sig[0]
         after = os.stat(path)
         if signature(after) != sig:
             sig = signature(after)
