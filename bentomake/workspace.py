@@ -13,7 +13,6 @@ from .errors import UsageError
 if TYPE_CHECKING:
     from .container.options import Options
 
-BENTOFILES = ("bentofile.yaml", "bentofile.yml")
 GOAL = "bento"
 
 

@@ -134,13 +134,7 @@ class ServiceFacts:
         """A directory's names by what precedes their first dot; None if it cannot be listed."""
         if directory not in self._listings:
             self._watch(directory)
-            by_stem: dict[str, list[str]] | None = {}
-            try:
-                for name in os.listdir(directory):
-                    by_stem.setdefault(name.partition(".")[0], []).append(name)  # type: ignore[union-attr]
-            except OSError:
-                by_stem = None
-            self._listings[directory] = by_stem
+            self._listings[directory] = _by_stem(directory)
         return self._listings[directory]
 
     def _variable(self, name: str) -> Fact:
@@ -167,3 +161,14 @@ class ServiceFacts:
             self._site_watched = True
             for directory in self._site:
                 self._watch(directory)
+
+
+def _by_stem(directory: str) -> dict[str, list[str]] | None:
+    found: dict[str, list[str]] = {}
+    try:
+        names = os.listdir(directory)
+    except OSError:
+        return None
+    for name in names:
+        found.setdefault(name.partition(".")[0], []).append(name)
+    return found
