@@ -50,7 +50,7 @@ def _run(goals: Sequence[Goal], session: Session, progress: Progress, dry: bool)
     for project in found if any(goal == "image" for _, goal in wanted) else ():
         from .imaging import Imaging
 
-        project.imaging = Imaging(settings, session.key, session.store, project.home)
+        project.imaging = Imaging(settings, session.key, session.store, project.home, project.model_index)
     plan = actions(rulebook(), session, {project.label: project for project in found}, wanted)
     _judge(found, plan, settings)
     for project in found:
@@ -119,7 +119,11 @@ def _arrive(outcome: Outcome, session: Session, dry: bool) -> Built:
     below = {path[len("bento/") :]: entry for path, entry in tree.items() if path.startswith("bento/")}
     whole = session.store.whole(below)
     models = [Tag.parse(model["tag"]) for model in arrival["models"] if model["registry"] == "bentoml"]
-    state, put_back = library.install(tag, arrival["digest"], whole, models, session.store)
+    files = [path for model in models for path in project.models.where(model).values()]
+    with project.model_index.linking(files) as linked:
+        state, put_back = library.install(tag, arrival["digest"], whole, models, session.store)
+    for path in linked:
+        session.watch.linked(path)
     library.set_latest(tag)
     if outcome.state == CACHED and state != "there":
         outcome.state = RESTORED

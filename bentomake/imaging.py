@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import Any
 
@@ -22,6 +21,7 @@ from .engine.digest import of_value
 from .engine.fact import ABSENT, Fact
 from .engine.fresh import mac
 from .engine.process import Completed
+from .engine.stat_index import StatIndex
 from .engine.tree import Tree
 from .errors import BentomakeError
 from .workspace import Settings
@@ -35,13 +35,14 @@ class Imaging:
 
     KINDS = ("base_image", "credential", "own_image", "secret")
 
-    def __init__(self, settings: Settings, key: bytes, store: ContentStore, home: str):
+    def __init__(self, settings: Settings, key: bytes, store: ContentStore, home: str, models: StatIndex):
         self.settings = settings
         self.ask_for = settings.image
         self.options = settings.image.options or Options()
         self._key = key
         self._store = store
         self._home = home
+        self._models = models
         self._made: dict[str, Image] = {}  # by this command
         self._credentials: dict[str, tuple[str, str] | None] = {}  # by URL: a keyring answers slowly
         self._lent: dict[str, tuple[str, str]] = {}
@@ -153,8 +154,14 @@ class Imaging:
 
     # the build
 
-    def staged(self, name: str, tree: Tree, beside: Mapping[str, str | bytes]) -> AbstractContextManager[str]:
-        return staged(self._home, name, tree, beside, self._store)
+    @contextlib.contextmanager
+    def staged(self, name: str, tree: Tree, models: Mapping[str, str | bytes]) -> Iterator[str]:
+        """The directory of the context; see container.staging."""
+        with (
+            self._models.linking(path for path in models.values() if isinstance(path, str)),
+            staged(self._home, name, tree, models, self._store) as directory,
+        ):
+            yield directory
 
     @contextlib.contextmanager
     def contexts(self, asked: Mapping[str, tuple[str, Tree]]) -> Iterator[dict[str, str]]:

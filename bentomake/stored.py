@@ -44,7 +44,7 @@ class StoredBento:
         self.index = StatIndex(session.settings.state("bentos", self.origin, f"{tag.version}.json"))
         self.models = ModelStore(self.home)
         self.model_index = model_facts.index_of(session.settings, self.home)
-        self.imaging = Imaging(session.settings, session.key, session.store, self.home)
+        self.imaging = Imaging(session.settings, session.key, session.store, self.home, self.model_index)
 
     def ahead(self) -> None:
         """Let the engine answer first what it will be asked."""

@@ -140,6 +140,11 @@ class Watch:
     def variable(self, name: str, value: str | None) -> None:
         self._variables[name] = value
 
+    def linked(self, path: str) -> None:
+        """A file that the build made a hard link of: it has another signature now, and is the same."""
+        if path in self._stamps:
+            self._stamps[path] = 0
+
     def made(self, path: str) -> None:
         """Something that this build itself put there: its signature is taken when the record is written."""
         self._stamps.setdefault(path, 0)

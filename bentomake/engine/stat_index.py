@@ -8,7 +8,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ..errors import StoreError
 from . import fresh
@@ -91,6 +91,34 @@ class StatIndex:
         digest = Digest(sha256, sig[0])
         self._keep(path, sig, asked_at, digest, fast)
         return digest
+
+    @contextlib.contextmanager
+    def linking(self, paths: Iterable[str]) -> Iterator[list[str]]:
+        """While bentomake makes and removes hard links of files: each has another ctime then, and is the same file.
+
+        Of a file that was known before only; that it was not written meanwhile, its mtime tells. In the list are, at
+        the end, those that it was true of.
+        """
+        before, linked = {}, list[str]()
+        for path in paths:
+            with contextlib.suppress(OSError):
+                st = os.stat(path)
+                if self.known(path, hash(signature(st))) is not None and fresh.settled(st.st_mtime_ns, time.time_ns()):
+                    before[path] = st
+        try:
+            yield linked
+        finally:
+            for path, st in before.items():
+                with contextlib.suppress(OSError):
+                    now = os.stat(path)
+                    same = (now.st_size, now.st_mtime_ns, now.st_ino, now.st_mode)
+                    if (
+                        same == (st.st_size, st.st_mtime_ns, st.st_ino, st.st_mode)
+                        and now.st_ctime_ns != st.st_ctime_ns
+                    ):
+                        self._entries[path] = (hash(signature(now)), *self._entries[path][1:])
+                        self._changed.add(path)
+                        linked.append(path)
 
     def _keep(self, path: str, sig: Signature, asked_at: int, digest: Digest, fast: str) -> None:
         if settled(sig, asked_at):

@@ -7,13 +7,15 @@ import os
 from bentomake.container.options import Options
 from bentomake.container.request import Request
 from bentomake.engine.content_store import ContentStore
+from bentomake.engine.stat_index import StatIndex
 from bentomake.imaging import Imaging
 from bentomake.workspace import ImageAsk, Settings
 
 
 def imaging(tmp_path, *opts, env=None, **ask):
     settings = Settings(cwd=str(tmp_path), env=env or {}, image=ImageAsk(options=Options.parse(opts), **ask))
-    return Imaging(settings, b"k" * 32, ContentStore(str(tmp_path / "cache")), str(tmp_path / "home"))
+    store, index = ContentStore(str(tmp_path / "cache")), StatIndex(str(tmp_path / "index"))
+    return Imaging(settings, b"k" * 32, store, str(tmp_path / "home"), index)
 
 
 def test_without_a_cache_nothing_fetched_before_is_used_unless_nothing_can_be_fetched(tmp_path):

@@ -111,6 +111,23 @@ def test_a_change_among_many_is_appended_and_known_afterwards(kept, tmp_path):
     assert indexed(kept, *files)[0].hashed == 0
 
 
+def test_a_file_that_bentomake_linked_itself_is_not_read_again(kept, tmp_path):
+    for name in ("linked", "written", "new"):
+        old(tmp_path / name, BIG)
+    indexed(kept, tmp_path / "linked", tmp_path / "written")
+    index = StatIndex(kept)
+    names = ["linked", "written", "new", "missing"]
+    with index.linking(str(tmp_path / name) for name in names) as linked:
+        for name in names[:3]:
+            os.link(tmp_path / name, tmp_path / f"{name}-too")
+        (tmp_path / "written-too").write_bytes(BIG[:-1] + b"x")
+    assert linked == [str(tmp_path / "linked")]
+    index.save()
+    again, digests = indexed(kept, tmp_path / "linked", tmp_path / "written", tmp_path / "new")
+    assert digests == [of_bytes(BIG), of_bytes(BIG[:-1] + b"x"), of_bytes(BIG)]
+    assert again.hashed == 2
+
+
 def test_a_line_that_was_cut_off_costs_a_hash_and_nothing_else(kept, tmp_path):
     files = [tmp_path / f"f{number}" for number in range(60)]
     for file in files:
