@@ -213,7 +213,7 @@ def _copy(default: Any) -> Any:
 
 READERS: dict[str, Reader] = {
     "string": kinds.string,
-    "service": kinds.service,
+    "service": kinds.string,
     "name": kinds.a_name,
     "tag": kinds.a_tag,
     "text": env_value,

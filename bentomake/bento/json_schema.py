@@ -56,6 +56,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "mapping": {"type": "object"},
     "list": {"type": "array"},
 }
+_OR_EMPTY = ("string", "description", "name", "query", "path", "parent path", "strings or one")
 
 
 def schema() -> dict[str, Any]:
@@ -86,14 +87,17 @@ def _property(field: Field) -> dict[str, Any]:
         shape = _list({"anyOf": [KINDS["tag"], item]} if field.kind == "models" else item)
     if field.choices:
         shape = {"enum": list(field.choices)}
-    shape = dict(shape) if field.required or field.kind == "service" else _nullable(shape)
+    if field.kind in _OR_EMPTY and not field.required and not field.choices:
+        shape = {"anyOf": [shape, {"enum": ["", None]}]}
+    elif not field.required and field.kind != "service":
+        shape = _nullable(shape)
     described: dict[str, Any] = {"description": field.meaning}
     if field.default not in (None, [], {}, ""):
         described["default"] = field.default
     if field.example:
         root, _ = yaml_place.read(field.example.encode(), field.name)
         described["examples"] = [] if root is None else [yaml_place.plain(root)]
-    return described | shape
+    return described | dict(shape)
 
 
 def _nullable(shape: dict[str, Any]) -> dict[str, Any]:

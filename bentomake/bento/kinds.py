@@ -34,7 +34,9 @@ def string(reading: Reading, field: Field, name: str, node: Node) -> str | None:
         )
         reading.wrong_kind(name, "a string", node, hint)
         return None
-    if not value.strip():
+    if not value and not field.required and not field.choices:
+        return None  # as good as none
+    if not value.strip() and not field.choices:
         or_not = "" if field.required else ", or remove the line."
         reading.error(node.line, f"{name} is empty.", f"Write {field.key}: {example(field)}{or_not}")
     if field.choices and value not in field.choices:
@@ -45,11 +47,6 @@ def string(reading: Reading, field: Field, name: str, node: Node) -> str | None:
         hint = f"Did you mean {close[0]}? {there_are}" if close else there_are
         reading.error(node.line, f"{name} cannot be `{value}`.", hint)
     return value
-
-
-def service(reading: Reading, field: Field, name: str, node: Node) -> str | None:
-    """A string; the empty one is as good as none."""
-    return None if node.value == "" else string(reading, field, name, node)
 
 
 def example(field: Field) -> str:
@@ -148,8 +145,8 @@ def strings(reading: Reading, field: Field, dotted: str, node: Node) -> list[str
 
 
 def strings_or_one(reading: Reading, field: Field, dotted: str, node: Node) -> list[str]:
-    if isinstance(node.value, str) and node.value.strip():
-        return [node.value]
+    if isinstance(node.value, str) and (node.value.strip() or not node.value):
+        return [node.value] if node.value else []
     return strings(reading, field, dotted, node)
 
 

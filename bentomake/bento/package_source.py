@@ -14,6 +14,10 @@ VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 _ANY_VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
+# Names that are no secrets: with one of them uv asks a keyring for the password, and git hosts want theirs.
+NAMES = frozenset({"git", "oauth2accesstoken", "aws", "VssSessionToken", "__token__"})
+
+
 @dataclass
 class Options:
     """Where packages come from, and pip's other options, as the user gave them."""
@@ -74,7 +78,8 @@ def variables(texts: Iterable[str]) -> list[str]:
 def refuse_credentials(url: str, place: str | None) -> None:
     """Raise BentofileError for a URL that carries a password or a token; the message does not repeat it.
 
-    A variable may stand for it: `https://${TOKEN}@host`, `https://user:${PASSWORD}@host`.
+    A variable may stand for it: `https://${TOKEN}@host`, `https://user:${PASSWORD}@host`. A name alone may be a token,
+    but for those that are known.
     """
     for name in _ANY_VARIABLE.findall(url):
         if not VARIABLE.fullmatch(f"${{{name}}}"):
@@ -88,7 +93,7 @@ def refuse_credentials(url: str, place: str | None) -> None:
     user, _, host = authority.rpartition("@")
     port = VARIABLE.sub("0", host).rpartition("]")[2].partition(":")[2]
     odd_port = re.search(r"\D", port)  # `user:pass/word@host`: the slash ends it early
-    if odd_port or (user and not _named(user) and (":" in user or not scheme.endswith("ssh"))):
+    if odd_port or (user and user not in NAMES and not _named(user) and (":" in user or not scheme.endswith("ssh"))):
         shown = f"{scheme}://****" if odd_port else scrub(url)
         raise BentofileError(
             f"A package URL must not carry credentials, they would be readable in the Bento: {shown}.",

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from bentomake.bento import bentofile, schema, variables
+from bentomake.bento.package_source import Options
 from bentomake.errors import BentofileError, Several, UsageError
 from bentomake.surroundings import judge_files
 
@@ -61,7 +62,7 @@ json.dump(answers, open(sys.argv[1], "w"))
 TOP: dict[str, tuple[list[Any], list[Any]]] = {
     "service": (["service:svc", "service.py:svc", "a.b.service"], [None, 3, ["service:svc"]]),
     "name": (["iris", "Iris_Classifier", None, "a-b.c"], [5, True]),
-    "description": (["Some text.", "file:README.md", "## A\n\nb\n", None], [3, ["a"]]),
+    "description": (["Some text.", "file:README.md", "## A\n\nb\n", "", None], [3, ["a"]]),
     "labels": ([{"owner": "me"}, {"a.b/c": "d", "e": ""}, {}], [{"a": 1}, {"a": True}, {"a": None}, ["a"], "a=b"]),
     "include": ([["*.py"], ["*.py", "data/", "!x.py"], None, []], ["*.py", ["../x.py"], [1], {"a": "b"}]),
     "exclude": ([["tests/"], [".git/", "*.pyc"], None], ["tests/", [1]]),
@@ -87,7 +88,7 @@ TOP: dict[str, tuple[list[Any], list[Any]]] = {
     "args": ([{"size": 3}, {"a": {"b": ["c"]}}, {}], [["size=3"], "size"]),
 }
 DOCKER: dict[str, tuple[list[Any], list[Any]]] = {
-    "distro": (["debian", "alpine", "ubi8", "amazonlinux", None], ["ubuntu", "Debian", 3]),
+    "distro": (["debian", "alpine", "ubi8", "amazonlinux", None], ["ubuntu", "Debian", 3, ""]),
     "python_version": (
         ["3.8", "3.9", "3.10", "3.11", "3.12", 3.11, 3.9, None],
         ["3.10.4", "3", "abc", "2.7", "3.15", 3.1],
@@ -107,16 +108,16 @@ PYTHON: dict[str, tuple[list[Any], list[Any]]] = {
     "packages": ([["idna"], ["scikit-learn", "pandas>=1.5"], []], ["idna", [3], ["-e ."], ["./lib"], [{"a": "b"}]]),
     "lock_packages": ([True, False, None], ["true", 1]),
     "pack_git_packages": ([True, False], ["yes"]),
-    "index_url": (["https://example.org/simple", None], [3]),
+    "index_url": (["https://example.org/simple", "https://aws@example.org/simple", "", None], [3, "https://u:p@a.b/c"]),
     "no_index": ([True, False, None], ["true"]),
     "trusted_host": (["a.b", ["a.b", "c.d"], None], [3, [3]]),
-    "find_links": (["https://example.org/links", ["./wheels"]], [3]),
+    "find_links": (["https://example.org/links", ["./wheels"], ""], [3]),
     "extra_index_url": (["https://example.org/simple", ["https://a.b/c", "https://d.e/f"]], [{"a": "b"}]),
-    "pip_args": (["--pre", "--pre --no-cache-dir"], [["--pre"]]),
+    "pip_args": (["--pre", "--pre --no-cache-dir", ""], [["--pre"]]),
     "wheels": ([["./lib/a.whl"], ["lib/*.whl"]], ["a.whl", ["../a.whl"]]),
 }
 CONDA: dict[str, tuple[list[Any], list[Any]]] = {
-    "environment_yml": (["./e.yml", "e.yml"], [3]),
+    "environment_yml": (["./e.yml", "e.yml", ""], [3]),
     "channels": ([["conda-forge"], ["a", "b"]], ["conda-forge"]),
     "dependencies": ([["numpy"], ["numpy=1.26", {"pip": ["idna"]}]], ["numpy", [{"npm": ["x"]}], [{"pip": [3]}]]),
     "pip": ([["idna"]], ["idna", ["-e ."], ["-r r.txt"]]),
@@ -221,6 +222,10 @@ def ours(context: Path, text: str) -> tuple[dict[str, Any] | None, list[str]]:
     errors, _ = judge_files(loaded, str(context), lambda path: None)
     if errors:
         return None, [error.message for error in errors]
+    try:
+        Options.of(loaded.values.__getitem__, lambda name: None)
+    except BentofileError as error:
+        return None, [error.message]
     env = loaded.values["docker.env"]
     if not isinstance(env, str):
         return loaded.values, []

@@ -12,7 +12,7 @@ import pytest
 from differential import FILES, cases, ours, real, surroundings, text_of
 
 from bentomake.bento import distros, schema
-from bentomake.bento.judgement import has_conda
+from bentomake.bento.targets import has_conda
 
 DEVIATIONS = Path(schema.__file__).parent / "DEVIATIONS.md"
 PYTHON = "3.11"  # of both real environments
@@ -29,6 +29,7 @@ REFUSED = {
     "missing-file": r"names \S+, which does not exist",
     "variable-name": r"cannot be the name of an environment variable",
     "editable": r"editable package|(path|directory) of this machine|not be where conda installs",
+    "credentials": r"A package URL must not carry credentials",
     "misspelt-key": r"envs\[\d+\]\.\w+ is not an option",
     "dotenv-line-break": r"has a line break, which a Dockerfile cannot hold",
 }
@@ -127,7 +128,8 @@ def deviations(case: Case, theirs: dict[str, Any], mine: Any, messages: list[str
 
 
 def as_we_write(config: dict[str, Any]) -> dict[str, Any]:
-    """Their values, with what they do only when the Bento is made: lower case, and labels as text."""
+    """Their values, with what they do only when the Bento is made: lower case, and labels as text; no empty links."""
+    config["python.find_links"] = [link for link in config["python.find_links"] or [] if link]
     config["name"] = config["name"].lower() if config["name"] else None
     config["labels"] = {str(name): str(value) for name, value in config["labels"].items()}
     for model in config["models"]:

@@ -150,6 +150,7 @@ def test_a_variable_that_is_not_set_is_named(index: Index, tmp_path: Path) -> No
         "https://me:${TOKEN}@example.org:8443/simple",
         "https://${ME}:${TOKEN}@example.org/simple",
         "https://${HOST}:${PORT}/simple",
+        "https://oauth2accesstoken@example.org/simple",  # a keyring has the rest
         "https://example.org/${TOKEN}/simple",
     ],
 )
@@ -161,6 +162,7 @@ def test_a_variable_may_stand_for_a_credential(url: str, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("url", "told"),
     [
+        ("https://hunter2@example.org/simple", "must not carry credentials"),
         ("https://${ME}:hunter2@example.org/simple", "must not carry credentials"),
         ("https://x-${TOKEN}@example.org/simple", "must not carry credentials"),
         ("https://$TOKEN@example.org/simple", "must not carry credentials"),
