@@ -30,7 +30,7 @@ def load_bentofile(path: str, settings: Settings) -> bentofile.Bentofile:
     except OSError:
         return bentofile.load(path, settings.cwd)  # it says what is wrong
     options = [repr(field) for field in schema.FIELDS]  # a bentomake with other options reads it anew
-    name = of_value([__version__, options, sorted(schema.NOT_YET), os.path.relpath(path, settings.cwd), data.hex()])
+    name = of_value([__version__, options, os.path.relpath(path, settings.cwd), data.hex()])
     kept = settings.state("bentofiles", name[:32])
     try:
         with open(kept, encoding="utf-8") as file_:

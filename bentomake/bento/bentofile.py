@@ -16,6 +16,7 @@ __all__ = ["Bentofile", "Remark", "find", "load"]
 NAME = "bentofile.yaml"
 OTHER_NAME = "bentofile.yml"
 DEFAULT_SERVICE = "service.py"  # bentoml 1.4 takes it where no bentofile names another
+_PACKAGES = "python.packages"
 MINIMAL = 'service: "service:svc"'
 
 
@@ -158,7 +159,7 @@ def judged(path: str, cwd: str) -> tuple[Bentofile, list[tuple[int, BentofileErr
     remarks = tuple(remark for _, remark in sorted(reading.remarks, key=lambda found: found[0]))
     found = Bentofile(path, shown, values, reading.lines, remarks)
     errors = sorted(reading.all_errors(), key=lambda pair: pair[0])
-    return judgement.sound(found, {error.place for _, error in errors}) if errors else found, errors
+    return _sound(found, {error.place for _, error in errors}) if errors else found, errors
 
 
 def raise_all(found: list[tuple[int, BentofileError]]) -> None:
@@ -176,8 +177,6 @@ def _section(reading: Reading, name: str, root: Any) -> dict[str, Any]:
         reading.lines[name] = pair.line
     node = pair.node if pair else yaml_place.Node(0, None)
     found = groups.section(reading, name, name, node)
-    if any(f"{name}.{key}" in reading.lines and value for key, value in found.items()):
-        reading.not_yet(name, True)
     return {f"{name}.{key}": value for key, value in found.items()}
 
 
@@ -201,3 +200,14 @@ def _bytes(path: str, shown: str) -> bytes:
 
 def _refuse(place: str, message: str, hint: str) -> NoReturn:
     raise BentofileError(message, place=place, hint=hint)
+
+
+def _sound(found: Bentofile, places: Container[str | None]) -> Bentofile:
+    """A bentofile without the options that have a mistake at these places; of python.packages, all that have none."""
+    from . import package_judgement
+
+    left = found.without(found.at(places) - {_PACKAGES})
+    packages = [
+        "" if any(said.wrong for said in package_judgement.judge(text)) else text for text in found.values[_PACKAGES]
+    ]
+    return left._replace(values={**left.values, _PACKAGES: packages})

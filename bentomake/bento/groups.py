@@ -197,7 +197,6 @@ def section(reading: Reading, general: str, dotted: str, node: Node) -> dict[str
         value = READERS[fields[key].kind](reading, fields[key], name, pair.node)
         if value is not None:
             found[key] = value
-        reading.not_yet(name, value)
     for key, field in fields.items():
         absent = key not in pairs
         # A `service:` with nothing behind it is a mistake; who knows no better leaves it out.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import BentofileError
 from . import schema
@@ -70,15 +70,6 @@ class Reading:
         if name not in self.suggested:
             self.error(line, f"{name} is missing ({field.meaning}).", f"Write {field.key}: {field.example}")
 
-    def not_yet(self, name: str, value: Any) -> None:
-        """An honest error for an option that this version does not build."""
-        if not value:
-            return
-        general = _INDEX.sub("[]", name)
-        for entry, said in ((general, name), (f"{general}={value}", f"{name}: {value}")):
-            if hint := schema.NOT_YET.get(entry):
-                self.error(self.lines[name], f"{said} is not built by this version of bentomake yet.", hint)
-
     def unknown(self, section: str, key: str, line: int) -> None:
         """An error for a key that no option has, with the one that was perhaps meant."""
         import difflib
@@ -89,11 +80,14 @@ class Reading:
         general = _INDEX.sub("[]", section)
         allowed = schema.keys(general)
         dotted = f"{section}.{key}" if section else key
-        close = difflib.get_close_matches(key.lower(), allowed, n=1)
+        lower = key.lower()
+        begun = [name for name in allowed if len(key) > 2 and name.startswith(lower)]
+        longer = [name for name in allowed if lower.startswith(f"{name}_")]
+        close = sorted(begun, key=len) or longer or difflib.get_close_matches(lower, allowed, n=1)
         elsewhere = [field.name for field in schema.FIELDS if field.key == key and "[]" not in field.name]
         if not section and key in schema.ELSEWHERE:
             hint = schema.ELSEWHERE[key]
-        elif close:
+        elif close and not (longer and elsewhere):
             meant = f"{section}.{close[0]}" if section else close[0]
             self.suggested.add(meant)
             hint = f"Did you mean {meant}?"

@@ -1,4 +1,4 @@
-"""The options of a bentofile as data: name, kind, default, meaning; and those that are not built yet."""
+"""The options of a bentofile as data: name, kind, default, meaning."""
 
 from __future__ import annotations
 
@@ -81,11 +81,6 @@ FIELDS: tuple[Field, ...] = (
 
 BY_NAME = {field.name: field for field in FIELDS}
 SECTIONS = ("docker", "python", "conda")
-
-# Options (sections, `option=value`) that real bentoml builds and this version does not: name → what to do instead.
-# Building one means removing its line here.
-NOT_YET: dict[str, str] = {}
-
 
 # What other tools, or other parts of BentoML, call an option: key → what to do.
 ELSEWHERE = {
