@@ -80,11 +80,11 @@ def judge_files(bentofile: Bentofile, context: str, watch: Watch) -> Found:
             message = f"{name} names {path}, which is no wheel."
             errors.append(BentofileError(message, place=place, hint="A wheel's name ends with .whl."))
         elif name == "docker.setup_script":
-            for found in _shebang(full, path, place):
-                if isinstance(found, Remark):
-                    remarks.append(found)
-                else:
-                    errors.append(found)
+            found = run_script.judge(_beginning(full), path, place)
+            if isinstance(found, Remark):
+                remarks.append(found)
+            elif found is not None:
+                errors.append(found)
     return errors, remarks
 
 
@@ -123,17 +123,12 @@ def _near(context: str, path: str) -> str:
     return f"Did you mean {os.path.join(directory, close[0])}?" if close else "Paths are relative to the build context."
 
 
-def _shebang(full: str, path: str, place: str) -> Iterator[Remark | BentomakeError]:
+def _beginning(full: str) -> bytes:
     try:
         with open(full, "rb") as file:
-            first = file.readline(4096)
+            return file.readline(4096)
     except OSError:
-        return
-    if not first.startswith(b"#!"):
-        message = f"The setup script {path} has no shebang, so sh runs it."
-        yield Remark(message, place, "Begin it with #!/bin/bash or #!/usr/bin/env python.")
-    elif first.endswith(b"\r\n"):
-        yield run_script.windows(path, place)
+        return b"#!"  # whoever reads it says so
 
 
 def judge_requirements(
@@ -235,7 +230,7 @@ def judge_generation(bentofile: Bentofile, generation: str, bentoml: str) -> Fou
     remarks: list[Remark] = []
     if values["docker.base_image"] is None and values["docker.cuda_version"]:
         from .bento import distros
-        from .bento.judgement import has_conda
+        from .bento.targets import has_conda
 
         lacks = distros.support(
             values["docker.distro"] or "debian",

@@ -150,6 +150,7 @@ def judged(path: str, cwd: str) -> tuple[Bentofile, list[tuple[int, BentofileErr
     for name in SECTIONS:
         values |= _section(reading, name, root)
     if table is not None:
+        pyproject.judge_beside(reading, table)
         pyproject.add_dependencies(reading, values, table)
         if "python.is_src_layout" not in reading.lines:
             values["python.is_src_layout"] = None  # whether there is a src/ beside it says so

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import distros, package_judgement
 from .reading import Reading
 from .schema import NAME_IT, NO_SHELL_VARIABLE, SHELL_VARIABLE
-
-if TYPE_CHECKING:
-    from .bentofile import Bentofile
+from .targets import has_conda
 
 PACKAGES = "python.packages"
 _WILD = frozenset("*?[!\\")
@@ -29,15 +26,6 @@ def together(reading: Reading, values: dict[str, Any]) -> None:
         _cancelled(reading, values)
 
 
-def sound(found: Bentofile, places: Container[str | None]) -> Bentofile:
-    """A bentofile without the options that have a mistake at these places; of python.packages, all that have none."""
-    left = found.without(found.at(places) - {PACKAGES})
-    packages = [
-        "" if any(said.wrong for said in package_judgement.judge(text)) else text for text in found.values[PACKAGES]
-    ]
-    return left._replace(values={**left.values, PACKAGES: packages})
-
-
 def _image(reading: Reading, values: dict[str, Any]) -> None:
     image = values["docker.base_image"]
     if image is not None:
@@ -50,11 +38,6 @@ def _image(reading: Reading, values: dict[str, Any]) -> None:
     cuda, conda = values["docker.cuda_version"], has_conda(values)
     for lack in distros.support(name, values["docker.python_version"], cuda, conda):
         reading.error(reading.lines[lack.option], lack.message, lack.hint)
-
-
-def has_conda(values: Mapping[str, Any]) -> bool:
-    """Whether any option of conda says something."""
-    return any(values[f"conda.{key}"] for key in ("environment_yml", "channels", "dependencies", "pip"))
 
 
 def _python(reading: Reading, values: dict[str, Any]) -> None:

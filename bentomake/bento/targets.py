@@ -31,10 +31,13 @@ def on_linux(machine: str) -> str:
     return _ELSEWHERE.get(machine, machine)
 
 
+def has_conda(values: Mapping[str, Any]) -> bool:
+    """Whether any option of conda says something."""
+    return any(values[f"conda.{key}"] for key in ("environment_yml", "channels", "dependencies", "pip"))
+
+
 def libc(values: Mapping[str, Any]) -> str | None:
     """The C library of the image that a bentofile's options choose; conda brings its own."""
-    from .judgement import has_conda
-
     image = values["docker.base_image"]
     if image:
         return "musl" if "alpine" in image else None

@@ -18,6 +18,7 @@ from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
 
 from ..bento.variables import env_value
+from .template_remarks import Said, dropped
 
 BASE = "base.j2"
 FRONTEND = "docker/dockerfile:1"
@@ -25,9 +26,6 @@ PROMETHEUS_PORT = 3001
 MAX_TEXT = 1 << 20  # characters of a Dockerfile
 SMALLER = "See whether a loop of it ends; a template only writes a Dockerfile, and large work is a script's."
 _MAIN = "\0"  # the user's template to the loader: its file may be named as one of ours
-
-
-Said = tuple[str, int, str]  # a sentence, the template's line (0 if nobody knows), what to do
 
 
 class Default(str):
@@ -89,8 +87,6 @@ def render(
         made.text = _tidy(jinja.get_template(name).render())
         return made
     try:
-        from .template_remarks import dropped
-
         made.remarks += dropped(jinja, templates[BASE], user.text)
         parts, size = [], 0
         for part in jinja.get_template(_MAIN).generate():

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from jinja2 import Environment, nodes
 
-if TYPE_CHECKING:
-    from .rendering import Said
-
+Said = tuple[str, int, str]  # a sentence, the template's line (0 if nobody knows), what to do
 BASE_NAME = "bento_base_template"  # the variable
 MOST = 20  # remarks
 _PLACES = (nodes.If, nodes.For, nodes.With, nodes.Scope, nodes.ScopedEvalContextModifier)
