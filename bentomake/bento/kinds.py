@@ -165,7 +165,8 @@ def _pattern(reading: Reading, field: Field, line: int, pattern: str) -> None:
     where = posixpath.normpath(body.lstrip("/") or "*")
     leaves = where == ".." or where.startswith("../")
     if not body or (len(body) - len(body.rstrip("\\"))) % 2:
-        reading.error(line, f"`{pattern}` is not a pattern of .gitignore's grammar.", "Write / between directories.")
+        hint = "Write / between directories." if body else "Write a pattern after it, or `\\!` for a file of that name."
+        reading.error(line, f"`{pattern}` is not a pattern of .gitignore's grammar.", hint)
     elif leaves and field.name == "include":
         reading.error(
             line,

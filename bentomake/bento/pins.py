@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from ..errors import BentofileError, Several
 from . import package_judgement
+from .local_archives import ARCHIVES
 from .package_source import Options, refuse_credentials, scrub
 from .reading import MOST
 
@@ -21,7 +22,6 @@ _URL = re.compile(r"(?:[\w.+-]+(?:\[[^\]]*\])?\s*@\s*)?([A-Za-z][A-Za-z0-9+.-]*)
 _LINE_OPTION = re.compile(r"(?<!\s)\s+(?=--?[a-z])")  # before `--hash=…` and the like after a requirement
 HASH = re.compile(r"\s--hash[=\s]\s*(\w+:[0-9a-fA-F]+)")
 CIRCLE = "Take one of these lines out."
-ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2")
 _SHORT = {"-i": "--index-url", "-f": "--find-links", "-r": "--requirement", "-c": "--constraint", "-e": "--editable"}
 _VALUED = (*_SHORT.values(), "--extra-index-url", "--trusted-host", "--no-binary", "--only-binary")
 _SOURCES = ("--index-url", "--extra-index-url", "--find-links", "--trusted-host", "--no-index", "--pre")
@@ -204,7 +204,7 @@ class _Reading:
             options.other.extend([whole] if whole not in options.other else [])
         else:
             raise BentofileError(
-                f"The option {option} is not one of a requirement file.",
+                f"The option {option} is not supported in a requirement file.",
                 place=place,
                 hint=f"There are {', '.join(sorted({*_VALUED, *_SOURCES, *OTHER}))}.",
             )
@@ -276,7 +276,10 @@ def _requirement(text: str, place: str, locked: bool = False) -> Line:
         if url and url.start(1) == 0:  # a bare URL
             return Line(text, spec, place, _name_of_url(spec), True)
         typo = re.match(r"([\w.-]+(?:\[[^\]]*\])?)\s*=\s*([\w.*+!-]+)\s*$", spec)
-        hint = f"Did you mean {typo[1]}=={typo[2]}?" if typo else str(error).split("\n")[0].rstrip(".") + "."
+        bare = re.match(r"[\w.-]+(?:\[[^\]]*\])?\s*([<>=!~]=?=?)\s*(?:;|$)", spec)
+        hint = str(error).split("\n")[0].rstrip(".") + "."
+        if typo or bare:
+            hint = f"Did you mean {typo[1]}=={typo[2]}?" if typo else f"Write a version after {bare and bare[1]}."
         raise BentofileError(f"Not a requirement: {scrub(text)}.", place=place, hint=hint) from error
     return Line(text, spec, place, canonicalize_name(parsed.name), bool(parsed.specifier or parsed.url))
 

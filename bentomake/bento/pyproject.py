@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import BentofileError
 from . import kinds
 from .reading import Reading
-from .schema import MAX_BYTES, Field
+from .schema import MAX_BYTES, Field, keys
 from .yaml_place import MAX_DEPTH, Node, Pair
 
 NAME = "pyproject.toml"
@@ -38,6 +38,7 @@ class Table:
     name: Pair | None
     dependencies: Pair | None
     dynamic: bool  # the dependencies are known only to the project's build backend
+    beside: tuple[Pair, ...]  # what [tool.bentoml] has beside `build`
 
 
 def configured(path: str) -> bool:
@@ -78,6 +79,7 @@ def read(data: bytes, shown: str) -> Table:
         pair("project", "name") if "name" in project else None,
         pair("project", "dependencies") if "dependencies" in project else None,
         isinstance(dynamic, list) and "dependencies" in dynamic,
+        tuple(pair(*TABLE[:2], key) for key in (tool or {}).get("bentoml", {}) if key != TABLE[2]),
     )
 
 
@@ -189,6 +191,20 @@ def adopt(table: Table) -> Node:
     if isinstance(root.value, dict) and table.name is not None:
         root.value.setdefault("name", table.name)
     return root
+
+
+def judge_beside(reading: Reading, table: Table) -> None:
+    """What stands beside [tool.bentoml.build] is read by nobody: a mistake where it looks like build options."""
+    import difflib
+
+    for pair in table.beside:
+        message = f"tool.bentoml.{pair.key} is not read: the options of a build are those of [tool.bentoml.build]."
+        if difflib.get_close_matches(pair.key.lower(), TABLE[2:]):
+            reading.error(pair.line, message, "Did you mean [tool.bentoml.build]?")
+        elif pair.key in keys(""):
+            reading.error(pair.line, message, f"Did you mean tool.bentoml.build.{pair.key}?")
+        else:
+            reading.remark(pair.line, message, "If it is another tool's, all is well.")
 
 
 def add_dependencies(reading: Reading, values: dict[str, Any], table: Table) -> None:

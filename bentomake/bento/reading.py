@@ -116,6 +116,7 @@ def as_toml(hint: str) -> str:
     if len(hint) > _LONG:
         return hint  # it quotes a long text, and to look for pairs in that is slow
     hint = _PAIR.sub(r"\1 = ", _WORD.sub(r'\1 = "\2"', hint))
+    hint = re.sub(r", or - (\w+ = \[[^\]]*\])", r", or {\1}", hint)
     return re.sub(r"\b(Write|it:) - ", r"\1 ", hint).replace("without dashes", "as a table")
 
 

@@ -7,6 +7,7 @@ import re
 from ..engine.rule import Context
 from ..errors import BentofileError
 from . import context_file
+from .reading import Remark
 
 # `src` as a part of a path of its own where the script starts, which is the Bento; or another word for that place.
 _SOURCES = re.compile(
@@ -18,20 +19,22 @@ def read(ctx: Context, option: str, path: str, what: str = "setup script", place
     """The script of an option; BentofileError if Linux would not find what runs it."""
     place = place or ctx.place(option)
     script = context_file.read(ctx, option, path, place)
-    first = script.partition(b"\n")[0]
-    if not first.startswith(b"#!"):
-        ctx.warn(
-            f"The {what} {path} has no shebang, so sh runs it.",
-            place=place,
-            hint="Begin it with #!/bin/bash or #!/usr/bin/env python.",
-        )
-    elif first.endswith(b"\r"):
-        raise windows(path, place, what)
+    found = judge(script, path, place, what)
+    if isinstance(found, BentofileError):
+        raise found
+    if found is not None:
+        ctx.warn(found.message, place=found.place, hint=found.hint)
     return script
 
 
-def windows(path: str, place: str | None, what: str = "setup script") -> BentofileError:
-    """The error for a script whose first line ends with a carriage return."""
+def judge(script: bytes, path: str, place: str | None, what: str = "setup script") -> BentofileError | Remark | None:
+    """What its first line says of a script: who runs it, and that Linux will find that."""
+    first = script.partition(b"\n")[0]
+    if not first.startswith(b"#!"):
+        message = f"The {what} {path} has no shebang, so sh runs it."
+        return Remark(message, place, "Begin it with #!/bin/bash or #!/usr/bin/env python.")
+    if not first.endswith(b"\r"):
+        return None
     message = f"The {what} {path} has Windows line ends, with which Linux does not find its interpreter."
     return BentofileError(message, place=place, hint=f"Run dos2unix {path}, or save it with the line ends of Linux.")
 

@@ -138,6 +138,14 @@ def test_the_real_one_reads_the_same(tmp_path: Path, bentoml14: str) -> None:
             "[tool.bentoml]\nbuild = 3\n",
             ["pyproject.toml:2: The bentofile is a single value; it must be options, `name: value`."],
         ),
+        (
+            '[tool.bentoml]\nservice = "s:s"\n[tool.bentoml.biuld]\nname = "x"\n[tool.bentoml.docker]\n',
+            [
+                f"pyproject.toml:{line}: tool.bentoml.{key} is not read: the options of a build are those of "
+                "[tool.bentoml.build]."
+                for line, key in ((2, "service"), (3, "biuld"), (5, "docker"))
+            ],
+        ),
         ("a = " + "[" * 100_000, ["pyproject.toml: Lists and mappings are nested more than 50 levels deep."]),
         (
             '[tool.bentoml.build]\nservice = "s:s"\nargs = {a = ' + "[" * 60 + "]" * 60 + "}\n",
@@ -161,6 +169,12 @@ def test_bytes_that_are_no_text_are_said(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         bentofile.load("pyproject.toml", str(tmp_path))
     assert caught.value.place == "pyproject.toml:2"
+
+
+def test_another_table_of_bentoml_is_remarked(tmp_path: Path) -> None:
+    good = load(tmp_path, '[tool.bentoml.build]\nservice = "s:s"\n[tool.bentoml.cloud]\nregion = "x"\n')
+    (remark,) = good.remarks
+    assert remark.place == "pyproject.toml:3" and remark.message.startswith("tool.bentoml.cloud is not read")
 
 
 def test_dynamic_dependencies_are_remarked(tmp_path: Path) -> None:
@@ -188,6 +202,7 @@ def test_a_text_over_several_lines_holds_no_keys(tmp_path: Path) -> None:
         ("[tool.bentoml.build.docker]\nenv = 'A=b'", 'Write env = {A = "b"}; a string is the path of a dotenv file.'),
         ("[tool.bentoml.build.python]\nno_index = 'yes'", "Write no_index = true, without quotes."),
         ("[tool.bentoml.build.python]\npackages = [2024]", 'Quote it: "2024"'),
+        ("[tool.bentoml.build.conda]\ndependencies = [3]", 'Write "numpy", or {pip = ["numpy"]}'),
     ],
 )
 def test_hints_for_a_pyproject_are_toml(text: str, hint: str, tmp_path: Path) -> None:

@@ -466,10 +466,11 @@ STEPS = [
         "error: bentofile.yaml:5: Not a requirement: numpy=1.2.\n  hint: Did you mean numpy==1.2?\n"
         f"error: bentofile.yaml:6: Not a requirement: foo bar.\n{EXPECTED}"
         f"error: bentofile.yaml:8: Not a requirement: numpy>>1.\n{EXPECTED}"
-        "error: bentofile.yaml:9: The option --bogus is not one of a requirement file.\n"
+        "error: bentofile.yaml:9: Not a requirement: numpy==.\n  hint: Write a version after ==.\n"
+        "error: bentofile.yaml:10: The option --bogus is not supported in a requirement file.\n"
         "  hint: There are --constraint, --editable, --extra-index-url, --find-links, --index-url, --no-binary, "
         "--no-index, --only-binary, --pre, --prefer-binary, --require-hashes, --requirement, --trusted-host.\n",
-        "  packages:\n  - numpy=1.2\n  - foo bar\n  - six\n  - numpy>>1\n  - --bogus x\n",
+        "  packages:\n  - numpy=1.2\n  - foo bar\n  - six\n  - numpy>>1\n  - numpy==\n  - --bogus x\n",
         code=2,
         start=PYTHON,
     ),
@@ -657,7 +658,7 @@ def test_one_wrong_package_hides_no_other(
     assert messages == [
         "sklearn is the name of an import; the package that has it is scikit-learn.",
         "`-e .` is an editable package, which cannot travel in a Bento.",
-        "The option --foo is not one of a requirement file.",
+        "The option --foo is not supported in a requirement file.",
         "Not a requirement: numpy==.",
     ]
 
