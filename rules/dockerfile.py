@@ -225,8 +225,7 @@ def _line(ctx: Context, name: str, value: object) -> str:
 
 
 def _listed(ctx: Context, name: str) -> list[str]:
-    value = ctx.param(name)
-    return [_line(ctx, name, item) for item in ([value] if isinstance(value, str) else value or [])]
+    return [_line(ctx, name, item) for item in ctx.param(name) or []]
 
 
 def _words(ctx: Context, name: str) -> list[str]:

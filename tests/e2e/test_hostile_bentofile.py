@@ -1,10 +1,9 @@
-"""A stranger's bentofile: an error in a second and a few megabytes, and nothing of this machine gets into a Bento."""
+"""A stranger's bentofile: an error in seconds and bounded memory, and nothing of this machine gets into a Bento."""
 
 from __future__ import annotations
 
 import resource
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -56,28 +55,26 @@ HOLLOW = [  # what an expression with two neighbours that take the same tries in
 LIMIT = 1 << 30  # bytes of address space; a bomb wants far more
 
 
-def bounded(world: World, directory: Path, *argv: str) -> tuple[int, str, float]:
-    """A command with little memory: its exit code, what it told, and the processor's seconds."""
+def bounded(world: World, directory: Path, *argv: str) -> tuple[int, str]:
+    """A command with little memory and time: its exit code, and what it told."""
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (LIMIT, LIMIT))
         resource.setrlimit(resource.RLIMIT_CPU, (30, 30))
 
-    began = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     done = subprocess.run(
         [SCRIPT, *argv], cwd=directory, env=world.env, capture_output=True, text=True, timeout=60, preexec_fn=limit
     )
-    return done.returncode, done.stderr, resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - began
+    return done.returncode, done.stderr
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_it_gets_an_error_in_little_time_and_memory(name: str, tmp_path: Path) -> None:
     text, said = HOSTILE[name]
     project = World(tmp_path, None).project("hostile", {"service.py": "", "bentofile.yaml": text})
-    code, told, _ = bounded(project.world, project.directory, "check")
+    code, told = bounded(project.world, project.directory, "check")
     assert "Traceback" not in told and "MemoryError" not in told
-    assert code == (2 if said else 0), told[-2000:]
-    assert said is None or said in told
+    assert code == 2 and said in told, told[-2000:]
     assert "\x1b" not in told
     assert not (project / "pwned").exists()
     assert len(told) < 200_000
@@ -104,7 +101,7 @@ def test_no_pattern_makes_matching_long(option: str, name: str, tmp_path: Path) 
     if option == ".bentoignore":
         files[".bentoignore"] = f"{pattern}\n!c\n/{pattern}\n"
     project = World(tmp_path, None).project("hostile", files)
-    code, told, _ = bounded(project.world, project.directory, "check")
+    code, told = bounded(project.world, project.directory, "check")
     assert code in (0, 2) and "Traceback" not in told, told[-2000:]
 
 
@@ -114,7 +111,7 @@ def test_no_requirement_makes_reading_long(tmp_path: Path) -> None:
     packages = START + "python:\n  packages:\n" + "".join(f"    - '{line}'\n" for line in HOLLOW)
     for text in (START + "python: {requirements_txt: requirements.txt}\n", packages):
         project = World(tmp_path, None).project("hostile", {**files, "bentofile.yaml": text})
-        code, told, _ = bounded(project.world, project.directory, "check")
+        code, told = bounded(project.world, project.directory, "check")
         assert code in (0, 2) and "Traceback" not in told, told[-2000:]
 
 
@@ -134,7 +131,7 @@ def test_a_requirement_line_has_an_end(line: str, tmp_path: Path) -> None:
     of_item = {"bentofile.yaml": START + f"python:\n  packages:\n    - idna\n    - '{line}'\n"}
     for place, files in {"requirements.txt:2": of_file, "bentofile.yaml:5": of_item}.items():
         project = world.project("hostile", {"service.py": "", "requirements.txt": f"idna\n{line}\n", **files})
-        code, told, _ = bounded(project.world, project.directory, "check")
+        code, told = bounded(project.world, project.directory, "check")
         assert code == 2, told[-2000:]
         assert f"{place}: A requirement has more than 10,000 characters in one line." in " ".join(told.split())
         assert "hashes may follow it in lines of their own" in " ".join(told.split())
@@ -145,7 +142,7 @@ def test_a_template_of_line_ends_is_read_in_one_pass(bentoml14: str, tmp_path: P
     text = "service: 'service:Light'\ndocker: {dockerfile_template: long.j2}\n"
     files = {"service.py": LIGHT_SERVICE, "bentofile.yaml": text, "long.j2": "x" + "\n" * 900_000 + "FRO"}
     project = World(tmp_path, bentoml14).project("hostile", files)
-    code, told, _ = bounded(project.world, project.directory, "build", "dockerfile")
+    code, told = bounded(project.world, project.directory, "build", "dockerfile")
     assert code == 2, told[-2000:]
     assert "renders no FROM, so nothing can be built." in " ".join(told.split())
 
@@ -187,9 +184,8 @@ def test_a_named_pipe_is_no_file(tmp_path: Path) -> None:
 
     project = World(tmp_path, None).project("hostile", {"service.py": "", "bentofile.yaml": START})
     os.mkfifo(project / "pipe")
+    # It would wait for a writer until its time is out.
     project.write("bentofile.yaml", START + "docker: {setup_script: pipe}\npython: {requirements_txt: pipe}\n")
-    began = time.monotonic()
-    code, told, _ = bounded(project.world, project.directory, "check")
+    code, told = bounded(project.world, project.directory, "check")
     assert code == 2
     assert "docker.setup_script names pipe, which is not a file." in told
-    assert time.monotonic() - began < 50  # it did not wait for a writer
