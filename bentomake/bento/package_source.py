@@ -43,8 +43,9 @@ class Options:
     @classmethod
     def of(cls, param: Callable[[str], Any], place: Callable[[str], str | None]) -> Options:
         """What the bentofile's `python` section says; BentofileError for a URL with credentials."""
-        given = {name: param(f"python.{name}") or [] for name in ("trusted_host", "extra_index_url", "find_links")}
-        lists = {name: [value] if isinstance(value, str) else list(value) for name, value in given.items()}
+        lists = {
+            name: list(param(f"python.{name}") or []) for name in ("trusted_host", "extra_index_url", "find_links")
+        }
         index_url = param("python.index_url") or None
         for url in [index_url] if index_url else []:
             refuse_credentials(url, place("python.index_url"))

@@ -120,7 +120,7 @@ CASES: dict[str, dict[str, Any]] = {
     "index": {
         "python__index_url": "https://pypi.example.com/simple",
         "python__extra_index_url": ["https://one.example.com/simple", "https://two.example.com/simple"],
-        "python__find_links": "https://example.com/wheels/",
+        "python__find_links": ["https://example.com/wheels/"],
         "python__trusted_host": ["pypi.example.com"],
         "python__pip_args": "--pre --timeout '100' '--progress-bar=o f$f'",
     },

@@ -213,7 +213,7 @@ def test_what_will_surprise_is_a_warning(tmp_path: Path) -> None:
 @pytest.mark.parametrize("option", ["index_url", "extra_index_url", "find_links", "pip_args"])
 def test_a_credential_of_an_index_is_refused_and_not_repeated(option: str, tmp_path: Path) -> None:
     url = "https://me:hunter2@pypi.example.com/simple"
-    value = f"--proxy={url}" if option == "pip_args" else url
+    value = {"pip_args": f"--proxy={url}", "index_url": url}.get(option, [url])
     with pytest.raises(BentofileError) as caught:
         make(tmp_path, "runner", **{f"python__{option}": value})
     assert "hunter2" not in f"{caught.value.message}{caught.value.hint}{caught.value.detail}"

@@ -123,7 +123,7 @@ def test_netrc_serves_the_resolver(locker: str, index: Index, tmp_path: Path, mo
     netrc.write_text(f"machine 127.0.0.1\nlogin me\npassword {TOKEN}\n")
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
-    ctx, made = both(tmp_path, locker, index_url=index.url(), trusted_host="127.0.0.1", packages=["secretpkg"])
+    ctx, made = both(tmp_path, locker, index_url=index.url(), trusted_host=["127.0.0.1"], packages=["secretpkg"])
     assert "secretpkg==1.2\n" in made["env/python/requirements.txt"]
     nowhere(ctx, made)
 

@@ -56,7 +56,7 @@ def test_a_class_bento_gets_the_options_first_and_bentoml_last(tmp_path: Path) -
         "class",
         packages=["scikit-learn"],
         index_url="https://pypi.org/simple",
-        extra_index_url="https://example.org/simple",
+        extra_index_url=["https://example.org/simple"],
         trusted_host=["example.org"],
     )
     assert follow(requirements, ctx) == {
@@ -180,7 +180,7 @@ def test_a_single_equals_sign_gets_a_hint(tmp_path: Path) -> None:
     [
         {"index_url": "https://me:hunter2@example.org/simple"},
         {"extra_index_url": ["https://hunter2@example.org/simple"]},
-        {"find_links": "https://me:hun@ter2@example.org/links"},
+        {"find_links": ["https://me:hun@ter2@example.org/links"]},
         {"index_url": "https://me:hunter2/3@example.org/simple"},
         {"packages": ["six @ https://me:hunter2@example.org/six-1-py3-none-any.whl"]},
         {"packages": ["git+https://hunter2@github.com/a/b"]},
