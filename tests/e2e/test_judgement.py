@@ -735,13 +735,6 @@ def test_json_for_machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     ]
 
 
-def test_check_takes_no_rule(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert said(capsys, "check", "lock") == (2, "error: lock is no directory and no bentofile.\n")
-
-
 @pytest.mark.real
 def test_check_needs_no_bentoml(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
