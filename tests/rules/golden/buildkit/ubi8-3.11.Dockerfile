@@ -12,6 +12,7 @@ FROM scratch AS wheelhouse
 # Base image and system packages
 FROM registry.access.redhat.com/ubi8/python-311:1 AS base-container
 USER root
+ENV HOME=/root
 ENV LANG=C.UTF-8 LC_ALL=C.UTF-8 PYTHONIOENCODING=UTF-8 PYTHONUNBUFFERED=1
 RUN --mount=type=cache,sharing=locked,target=/var/cache/dnf dnf install -y --setopt=keepcache=1 git
 
@@ -46,4 +47,5 @@ COPY --from=bento --chown=bentoml:bentoml /bento/ ./
 # Start: HTTP on 3000; metrics of a gRPC server on 3001
 EXPOSE 3000 3001
 USER bentoml
+ENV HOME="/home/bentoml"
 ENTRYPOINT ["/home/bentoml/bento/env/docker/entrypoint.sh"]

@@ -25,8 +25,9 @@ WORKDIR /home/bentoml/bento
 
 # Conda packages
 COPY --chown=bentoml:bentoml env/conda ./env/conda/
-RUN /opt/conda/bin/conda create -y -p /opt/conda/envs/bento --override-channels -c conda-forge python=3.11 pip \
- && /opt/conda/bin/conda env update -p /opt/conda/envs/bento -f /home/bentoml/bento/env/conda/environment.yml \
+RUN printf '%s\n' channels: '- conda-forge' >/opt/conda/.condarc \
+ && /opt/conda/bin/conda create -y -p /opt/conda/envs/bento --override-channels -c conda-forge python=3.11 pip \
+ && PIP_NO_CACHE_DIR=1 /opt/conda/bin/conda env update -p /opt/conda/envs/bento -f /home/bentoml/bento/env/conda/environment.yml \
  && /opt/conda/bin/conda clean -afy
 ENV PATH=/opt/conda/envs/bento/bin:$PATH
 

@@ -12,7 +12,7 @@ RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends ca-certificates python3-pip \
  && rm -rf /var/lib/apt/lists/*
 RUN PIP_NO_CACHE_DIR=1 PIP_BREAK_SYSTEM_PACKAGES=1 python3 -m pip install uv \
- && UV_PYTHON_INSTALL_DIR=/opt/python uv venv --seed --python 3.11 /opt/venv
+ && UV_PYTHON_INSTALL_DIR=/opt/python uv venv --no-cache --seed --python 3.11 /opt/venv
 ENV PATH=/opt/venv/bin:$PATH
 ENV LANG=C.UTF-8 LC_ALL=C.UTF-8 PYTHONIOENCODING=UTF-8 PYTHONUNBUFFERED=1
 RUN apt-get update \

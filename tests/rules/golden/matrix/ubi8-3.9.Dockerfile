@@ -9,6 +9,7 @@ COPY *.* /bento/
 # Base image and system packages
 FROM registry.access.redhat.com/ubi8/python-39:1 AS base-container
 USER root
+ENV HOME=/root
 ENV LANG=C.UTF-8 LC_ALL=C.UTF-8 PYTHONIOENCODING=UTF-8 PYTHONUNBUFFERED=1
 RUN dnf install -y git && dnf clean all
 
@@ -41,4 +42,5 @@ COPY --from=bento --chown=bentoml:bentoml /bento/ ./
 # Start: HTTP on 3000; metrics of a gRPC server on 3001
 EXPOSE 3000 3001
 USER bentoml
+ENV HOME="/home/bentoml"
 ENTRYPOINT ["/home/bentoml/bento/env/docker/entrypoint.sh"]
