@@ -81,7 +81,7 @@ def test_a_file_of_arguments_is_read_and_arg_wins(world: World) -> None:
         ),
         (
             ("--arg-file", "bomb.yaml"),
-            "error: bomb.yaml:1: The YAML tag `!!python/object:os.system` is not allowed in a bentofile.\n"
+            "error: bomb.yaml:1: The YAML tag `!!python/object:os.system` is not allowed in a file of arguments.\n"
             "  hint: Write the plain value.\n",
         ),
     ],
