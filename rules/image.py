@@ -204,12 +204,14 @@ def _failed(ctx: Context, made: Any, text: str, tag: str, name: str, bento: Any)
         return StepError(f"{engine} could not build the image of {tag}.", detail=detail, place=f"{tag} {name}")
     instruction = failed.instruction
     template = bento.text(f"bento/{TEMPLATE}") if f"bento/{TEMPLATE}" in bento else None
+    files = [path.partition("/")[2] for path in bento.tree]
+    where = f"It is line {instruction.first} of {name} in the Bento: cd $(bentomake get {tag} -o path)"
     shown = instruction.text if len(instruction.text) <= _SHOWN else instruction.text[: _SHOWN - 1] + "…"
     return StepError(
         f"{engine} could not build the image of {tag}; this failed: {shown}",
         place=failure.origin(instruction, text, template, ctx.place) or f"{name}:{instruction.first}",
         detail=detail,
-        hint=f"It is line {instruction.first} of {name} in the Bento: cd $(bentomake get {tag} -o path)",
+        hint=" ".join(filter(None, (failure.advice(failed, text, files), where))),
     )
 
 

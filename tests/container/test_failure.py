@@ -18,6 +18,9 @@ BUILDKIT = """\
 #4 CACHED
 #5 [2/2] RUN echo hi && echo oops >&2  && ls /nope
 #5 0.179 hi
+#5 0.180 oops
+#4 DONE 0.2s
+#5 0.185 ls: cannot access '/nope': No such file or directory
 #5 ERROR: process "/bin/sh -c …" did not complete successfully: exit code: 2
 ------
  > [2/2] RUN echo hi && echo oops >&2  && ls /nope:
@@ -62,6 +65,18 @@ def test_each_engine_says_which_instruction_and_its_last_words():
         failed = read(log.splitlines(), DOCKERFILE)
         assert failed.instruction is not None and failed.instruction.first == 3
         assert failed.said[:3] == ["hi", "oops", "ls: cannot access '/nope': No such file or directory"]
+
+
+def test_a_line_that_buildkit_has_in_parts_is_told_whole():
+    """Where a shell writes it in two, only the second is in the summary."""
+    log = BUILDKIT.replace("0.185 ls: cannot access '/nope': No such", "No such").replace(
+        "#5 No such", "#5 0.185 ls: No such"
+    )
+    assert "\nNo such file" in log
+    assert read(log.splitlines(), DOCKERFILE).said == ["hi", "oops", "ls: No such file or directory"]
+    # A log that has lost what went before the summary.
+    rest = log[log.index("------") :]
+    assert read(rest.splitlines(), DOCKERFILE).said == ["hi", "oops", "No such file or directory"]
 
 
 def test_a_copy_that_fails_has_no_output_but_the_engines_own_error():

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from containers import ENGINES
+from harness import SCRIPT
 from shop import QUICK, Shop
 
 pytestmark = [
@@ -40,6 +43,14 @@ def test_a_command_beside_the_base_template_is_seen_with_plain_progress(shop: Sh
     run = shop.world.run("containerize", "--progress", "plain", tag).good()
     assert "We are running this during bentoml containerize!" in run.stderr
     assert run.stdout == ""
+
+
+def test_the_dockerfile_is_shown_by_a_line_of_the_shell(shop: Shop) -> None:
+    line = 'cat "$(bentomake get $BENTO -o path)/env/docker/Dockerfile"'
+    tag = shop.project().build()
+    path = f"{Path(SCRIPT).parent}:{shop.world.env['PATH']}"
+    shown = shop.world.command(["sh", "-c", line], env={"BENTO": tag, "PATH": path}).good()
+    assert "\nCOPY --chown=bentoml env/docker ./env/docker\n" in shown.stdout
 
 
 def test_an_entrypoint_of_ones_own(shop: Shop) -> None:
@@ -124,8 +135,9 @@ def test_a_package_of_ones_own_is_built_in_another_stage(shop: Shop) -> None:
     ],
     ids=["bash", "python"],
 )
-def test_a_setup_script(script: str, shop: Shop) -> None:
-    box = shop.project(None, "docker:\n  setup_script: ./setup\n", setup=script)
+@pytest.mark.parametrize("base", ["", "  base_image: python:3.11-slim\n"], ids=["ours", "base_image"])
+def test_a_setup_script(base: str, script: str, shop: Shop) -> None:
+    box = shop.project(None, f"docker:\n{base}  setup_script: ./setup\n", setup=script)
     made = box.containerize().good()
     assert shop.engine.read(made.tag, "/opt/setup") == f"0 5 {BENTO}"
     box.project.edit("service.py", "2 * x", "4 * x")

@@ -20,13 +20,14 @@ _TENSORFLOW = """\
 
 WORKDIR /tmp
 
-SHELL [ "bash", "-exo", "pipefail", "-c" ]
-
 COPY ./src/tfops/zero_out.cc .
 
 RUN pip3 install tensorflow
-RUN bash -c "set -ex && \\
-\tg++ --std=c++14 -shared zero_out.cc -o /usr/lib/zero_out.so -fPIC -O2"
+RUN set -ex && \\
+\tTF_CFLAGS=( $(python3 -c 'import tensorflow as tf; print(" ".join(tf.sysconfig.get_compile_flags()))') ) && \\
+\tTF_LFLAGS=( $(python3 -c 'import tensorflow as tf; print(" ".join(tf.sysconfig.get_link_flags()))') ) && \\
+\tg++ --std=c++14 -shared zero_out.cc -o zero_out.so -fPIC ${TF_CFLAGS[@]} ${TF_LFLAGS[@]} \
+-I$(python -c 'import tensorflow as tf; print(tf.sysconfig.get_include());') -D_GLIBCXX_USE_CXX11_ABI=0 -O2
 
 {% endblock %}
 {% block SETUP_BENTO_COMPONENTS %}
@@ -70,7 +71,7 @@ RUN --mount=type=secret,id=aws,target=/root/.aws/credentials \\
 _MULTI_STAGE = """\
 {% extends bento_base_template %}
 {% block SETUP_BENTO_BASE_IMAGE %}
-FROM --platform=$BUILDPLATFORM python:3.11-slim as buildstage
+FROM --platform=$BUILDPLATFORM python:3.7-slim as buildstage
 RUN mkdir /tmp/mypackage
 
 WORKDIR /tmp/mypackage/

@@ -1,6 +1,6 @@
 # Written by bentomake. The layers stand in the order in which things change, the sources last.
 
-FROM --platform=$BUILDPLATFORM python:3.11-slim as buildstage
+FROM --platform=$BUILDPLATFORM python:3.7-slim as buildstage
 RUN mkdir /tmp/mypackage
 
 WORKDIR /tmp/mypackage/

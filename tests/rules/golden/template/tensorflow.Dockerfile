@@ -17,13 +17,13 @@ RUN apt-get update \
 
 WORKDIR /tmp
 
-SHELL [ "bash", "-exo", "pipefail", "-c" ]
-
 COPY ./src/tfops/zero_out.cc .
 
 RUN pip3 install tensorflow
-RUN bash -c "set -ex && \
-	g++ --std=c++14 -shared zero_out.cc -o /usr/lib/zero_out.so -fPIC -O2"
+RUN set -ex && \
+	TF_CFLAGS=( $(python3 -c 'import tensorflow as tf; print(" ".join(tf.sysconfig.get_compile_flags()))') ) && \
+	TF_LFLAGS=( $(python3 -c 'import tensorflow as tf; print(" ".join(tf.sysconfig.get_link_flags()))') ) && \
+	g++ --std=c++14 -shared zero_out.cc -o zero_out.so -fPIC ${TF_CFLAGS[@]} ${TF_LFLAGS[@]} -I$(python -c 'import tensorflow as tf; print(tf.sysconfig.get_include());') -D_GLIBCXX_USE_CXX11_ABI=0 -O2
 
 
 # User
