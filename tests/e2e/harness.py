@@ -33,7 +33,7 @@ ALL = {
     *("service", "described", "openapi", "models", "dockerfile", "bento"),
 }
 NOBODY = 65534
-LIMIT = 240  # seconds that any one command may take before the test fails
+LIMIT = 600  # seconds that any one command may take before the test fails; an image of real packages takes minutes
 
 LIGHT_SERVICE = """\
 import bentoml
