@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
+from .bento.layout import BUILDKIT, DOCKERFILE
 from .container import index_credentials, noted
 from .container.backend import Backend, Image
 from .container.dockerfile_text import bases
@@ -15,6 +16,7 @@ from .container.image_tag import checked
 from .container.options import Options
 from .container.registry import chosen, get_backend
 from .container.request import Request
+from .container.secret_source import masked
 from .container.staging import staged
 from .engine.content_store import ContentStore
 from .engine.digest import of_value
@@ -92,7 +94,10 @@ class Imaging:
             case "image.tags":
                 return [checked(tag) for tag in self.ask_for.tags]
             case "image.options":
-                return self.options.keyed()
+                return [
+                    [name, masked(value, lambda text: mac(self._key, text)) if isinstance(value, str) else value]
+                    for name, value in self.options.keyed()
+                ]
             case "image.build_args":
                 return self._macs("build-arg")
             case "image.secrets":
@@ -103,6 +108,9 @@ class Imaging:
                 return self.ask_for.offline
             case "image.wheel_cache":
                 return self.ask_for.wheel_cache
+            case "image.wheels_by":  # the Dockerfiles, best first, that wheels could be given to: a context of their own
+                named = [BUILDKIT, DOCKERFILE] if self.backend.buildkit else [DOCKERFILE]
+                return named if self.backend.named_contexts else []
         raise KeyError(name)
 
     def _macs(self, kind: str) -> dict[str, str | None]:

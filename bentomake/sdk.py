@@ -28,7 +28,7 @@ def build(
     bento_tag: object,
     backend: str | None = None,
     image_tag: str | Iterable[str] | None = None,
-    features: Iterable[str] | None = None,
+    features: str | Iterable[str] | None = None,
     *,
     run_as_root: bool = False,
     offline: bool = False,
@@ -42,7 +42,7 @@ def build(
     `secret=["id=aws,src=…"]`. `on_line` is told each line of the engine's log as it comes. Raises BentomakeError.
     """
     names = [] if image_tag is None else [image_tag] if isinstance(image_tag, str) else list(image_tag)
-    wanted = tuple(features or ())
+    wanted = (features,) if isinstance(features, str) else tuple(features or ())
     build_arg(wanted)
     ask = ImageAsk(
         backend=backend,
@@ -55,7 +55,8 @@ def build(
     )
     session = Session(Settings(cwd=os.getcwd(), env=dict(os.environ), image=ask))
     try:
-        result = containerize(str(bento_tag), session, Silent() if on_line is None else _Lines(on_line))
+        tag = str(getattr(bento_tag, "tag", bento_tag))
+        result = containerize(tag, session, Silent() if on_line is None else _Lines(on_line))
     finally:
         session.close()
     if result.errors:

@@ -14,7 +14,8 @@ from ..container.features import build_arg
 from ..container.image_tag import checked
 from ..container.options import Options
 from ..container.registry import chosen, get_backend
-from ..errors import EXIT_OK
+from ..container.secret_source import masked
+from ..errors import EXIT_OK, UsageError
 from ..runs import record_run
 from ..session import Session
 from ..workspace import ImageAsk, Settings, enter
@@ -43,6 +44,11 @@ def settings_from(given: Mapping[str, Any]) -> Settings:
     enter(given["directory"])
     env = dict(os.environ)
     options = Options.parse(given["opts"], given["flags"])
+    for output in given["flags"]["output"]:
+        if output in ("json", "tag", "id"):
+            raise UsageError(
+                f"--output {output} would be a file of the engine's.", hint=f"Write -o {output} to have it printed."
+            )
     options.secret_sources()  # a secret without an id is a mistake whatever the engine
     features = tuple(name.strip() for text in given["enable_features"] for name in text.split(",") if name.strip())
     build_arg(features)
@@ -110,5 +116,5 @@ def discreet(words: Sequence[str]) -> list[str]:
     """A command line without the values of build arguments and credentials: `--opt build-arg=KEY=…`."""
     found = []
     for before, word in zip(["", *words], words, strict=False):
-        found.append((_NAMED if before == "--build-arg" else _SECRET).sub(r"\1…", word))
+        found.append(masked((_NAMED if before == "--build-arg" else _SECRET).sub(r"\1…", word)))
     return found

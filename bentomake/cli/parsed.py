@@ -40,7 +40,9 @@ def known(argv: Sequence[str], env: Mapping[str, str]) -> tuple[str, dict[str, A
 
 def perform(command: str, given: dict[str, Any], argv: Sequence[str]) -> int:
     """Carry out a command that click has read, and remember how it read the line `argv`."""
-    if not any(word in text for text in argv for word in _SECRET):
+    from ..container.secret_source import masked
+
+    if not any(word in text or masked(text) != text for text in argv for word in _SECRET):
         try:
             path = _path(argv, os.environ)
             os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)

@@ -128,8 +128,9 @@ class Docker(EngineCommand):
         client = told.get("Client") or {}
         where = env.get("DOCKER_HOST") or f"context {client.get('Context') or 'default'}"
         builder = f", builder {env['BUILDX_BUILDER']}" if env.get("BUILDX_BUILDER") and not self.classic else ""
+        platform = f", for {env['DOCKER_DEFAULT_PLATFORM']}" if env.get("DOCKER_DEFAULT_PLATFORM") else ""
         how = "classic" if self.classic else "BuildKit"
-        return f"docker {version}, {how} ({where}){builder}"
+        return f"docker {version}, {how} ({where}){builder}{platform}"
 
     def unreachable(self, asked: Completed, env: Mapping[str, str]) -> BackendUnhealthy:
         where = f" at {env['DOCKER_HOST']}" if env.get("DOCKER_HOST") else ""

@@ -91,7 +91,9 @@ class EngineCommand(ABC):
         if not _files_only(request.options):  # there is no id of what is no image
             words += self._wish("iidfile", request.iidfile or request.options.value("iidfile"))
         words += self._wish("metadata-file", request.metadata_file or request.options.value("metadata-file"))
-        words += self._wish("progress", request.options.value("progress") or request.progress)
+        if not request.options.on("quiet"):
+            asked = request.options.value("progress")
+            words += self._wish("progress", request.progress if asked in (None, "auto", "tty") else asked)
         for tag in request.tags:
             words += ["--tag", tag]
         return [*words, "--file", request.dockerfile, request.context]

@@ -29,7 +29,7 @@ def get_containerfile(
     bento_tag: object,
     output_path: str | os.PathLike[str] | None = None,
     enable_buildkit: bool = True,
-    features: Iterable[str] | None = None,
+    features: str | Iterable[str] | None = None,
 ) -> str | None:
     """The Dockerfile that `containerize` gives to an engine: its text, or None once it is at `output_path`.
 
@@ -59,7 +59,8 @@ def get_containerfile(
                 f"The Dockerfile of {tag} takes no features.",
                 hint="bentomake did not make it: build the Bento with it.",
             )
-        text = text.replace(f"{line}\n", f"ARG {build_arg(features)}\n")
+        wanted = [features] if isinstance(features, str) else features
+        text = text.replace(f"{line}\n", f"ARG {build_arg(wanted)}\n")
     if output_path is None:
         return text
     path = os.fspath(output_path)

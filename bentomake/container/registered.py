@@ -77,8 +77,11 @@ class Registered:
         if request.options.value("network") and self.takes("network"):
             keywords["network"] = request.options.value("network")
         if request.build_args:
-            own = tuple(f"{name}={value}" for name, value in request.build_args.items())
-            keywords["build_arg"] = (*own, *request.options.values("build-arg"))
+            told = dict(request.build_args)
+            if not self.takes("build_arg"):
+                told.pop("SOURCE_DATE_EPOCH", None)  # nobody asked for it by name
+            own = (*(f"{name}={value}" for name, value in told.items()), *request.options.values("build-arg"))
+            keywords |= {"build_arg": own} if own else {}
         if request.all_secrets():
             keywords["secret"] = request.all_secrets()
         for name, value in (("iidfile", request.iidfile), ("progress", request.progress)):

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from ..errors import UsageError
+
+# Credentials inside of values that are none as a whole: `secret_access_key=…` of a cache, `https://user:password@…`.
+_INSIDE = re.compile(r"((?:secret_access_key|token|passw(?:or)?d)[=:])([^,\s]+)|(://)([^/@\s]+)(?=@)", re.IGNORECASE)
 
 
 class SecretSource(NamedTuple):
@@ -71,3 +75,8 @@ def read_build_arg(text: str) -> SecretSource:
     """Of `NAME=VALUE`, or `NAME`: the variable of that name."""
     name, equals, value = text.partition("=")
     return SecretSource("build-arg", name, None, None if equals else name, value if equals else None)
+
+
+def masked(text: str, instead: Callable[[str], str] = lambda _: "…") -> str:
+    """The text with something instead of each credential in it."""
+    return _INSIDE.sub(lambda found: f"{found[1] or found[3]}{instead(found[2] or found[4])}", text)

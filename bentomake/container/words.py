@@ -58,8 +58,11 @@ UNKEYED = frozenset(
 # a value of these is nobody's business: the key has a name, and the lead's digest of the value
 SECRET = frozenset({"secret", "build-arg", "ssh", "creds", "decryption-key"})
 
-# these ask for work even if the same was done before
-FORCING = ("no-cache", "no-cache-filter", "pull", "push", "output", "cache-to", "export-cache", "metadata-file")
+# these ask for work even if the same was done before, or name what only the engine can look into
+FORCING = (
+    *("no-cache", "no-cache-filter", "pull", "push", "output", "cache-to", "export-cache", "metadata-file"),
+    *("build-context", "from"),
+)
 
 # Python keywords that take a mapping: each item an option of its own, joined by …; others become one `k=v,k=v`
 PAIRS = {

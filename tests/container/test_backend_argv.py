@@ -10,6 +10,7 @@ import pytest
 from option_sets import SETS, request_of
 from stand_in import ENGINES, StandIns
 
+from bentomake.container.options import Options
 from bentomake.container.registry import get_backend
 from bentomake.engine.process import run
 from bentomake.errors import UsageError
@@ -124,3 +125,11 @@ def test_root_needs_no_sudo_and_others_keep_the_variables_that_the_build_needs(m
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     got = as_root(["docker", "build"], {"DOCKER_HOST": "unix:///x", "HOME": "/me", "TOKEN": "hush"}, request)
     assert got == ["sudo", "--preserve-env=DOCKER_HOST,KEY,PIP_KEY,TOKEN", "docker", "build"]
+
+
+def test_the_engine_prints_lines_whatever_the_terminal_is_to_show() -> None:
+    for words, told in ((["progress=tty"], "plain"), (["progress=rawjson"], "rawjson"), (["quiet"], None)):
+        argv = get_backend("docker", {}).argv(
+            request_of("nothing")._replace(options=Options.parse(words), progress="plain")
+        )
+        assert (argv[argv.index("--progress") + 1] if "--progress" in argv else None) == told

@@ -211,3 +211,10 @@ def test_a_load_that_fails(tmp_path: Path) -> None:
         "docker could not load the image.",
         "no space left on device",
     )
+
+
+def test_the_platform_that_docker_builds_for_unasked_is_part_of_the_engine(tmp_path: Path) -> None:
+    stand_ins = healthy(tmp_path, "docker")
+    arm = {**stand_ins.env, "DOCKER_DEFAULT_PLATFORM": "linux/arm64"}
+    docker = get_backend("docker", arm)
+    assert docker.version(arm) == f"{docker.version(stand_ins.env)}, for linux/arm64"

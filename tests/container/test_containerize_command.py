@@ -120,6 +120,7 @@ def test_which_backend(
     ("env", "words", "said"),
     [
         ({}, ["--backend", "dokcer"], "error: There is no backend dokcer.\n  hint: Did you mean docker?"),
+        ({}, ["--output", "tag"], "error: --output tag would be a file of the engine's.\n  hint: Write -o tag to have"),
         ({}, ["-t", "Iris:1"], "error: 'Iris:1' cannot be the name of an image.\n"),
         ({}, ["--enable-features", "grcp"], "error: bentoml has no feature grcp.\n  hint: Did you mean grpc?"),
         ({}, ["--opt", "=x"], "error: --opt '=x' names no option.\n"),
@@ -233,6 +234,8 @@ def test_a_dry_run_says_so(asked: Asked, capsys: pytest.CaptureFixture[str]) -> 
         (["--opt", "build-arg=A=hush\nhush"], ["--opt", "build-arg=A=…"]),
         (["--opt=build_arg:A=hush"], ["--opt=build_arg:A=…"]),
         (["--opt", "creds=me:hush"], ["--opt", "creds=…"]),
+        (["--cache-to", "type=s3,secret_access_key=hush,a=b"], ["--cache-to", "type=s3,secret_access_key=…,a=b"]),
+        (["--opt", "build-context=x=https://me:hush@host/x"], ["--opt", "build-context=x=https://…@host/x"]),
         (["iris", "--opt", "label=a=b", "--build-arg", "A"], ["iris", "--opt", "label=a=b", "--build-arg", "A"]),
     ],
 )

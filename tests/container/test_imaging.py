@@ -25,6 +25,18 @@ def test_without_a_cache_nothing_fetched_before_is_used_unless_nothing_can_be_fe
     assert imaging(tmp_path, wheel_cache=False).param("image.wheel_cache") is False
 
 
+def test_wheels_go_where_there_is_buildkit_or_at_least_another_context(tmp_path):
+    plain, cached = "env/docker/Dockerfile", "env/docker/Dockerfile.buildkit"
+    for backend, value, by in (
+        ("docker", "1", [cached, plain]),
+        ("nerdctl", "1", [cached, plain]),
+        ("docker", "0", []),
+        ("podman", "1", [plain]),
+    ):
+        asked = imaging(tmp_path, env={"DOCKER_BUILDKIT": value}, backend=backend)
+        assert asked.param("image.wheels_by") == by, (backend, value)
+
+
 def test_a_secret_is_keyed_by_its_content_and_not_in_clear(tmp_path):
     secret = tmp_path / "aws"
     secret.write_text("key = hunter2-hunter2")
@@ -36,6 +48,17 @@ def test_a_secret_is_keyed_by_its_content_and_not_in_clear(tmp_path):
     assert first.keys() == second.keys() == {"aws"}
     assert first != second and second == third
     assert "hunter" not in repr([first, second, third])
+
+
+def test_credentials_inside_of_an_option_are_keyed_and_not_in_clear(tmp_path):
+    def asked(word):
+        opts = (f"cache-to=type=s3,region=x,secret_access_key={word}", f"build-context=a=https://me:{word}@host/x.git")
+        return imaging(tmp_path, *opts, f"env=PASSWORD={word}", "label=a=b").param("image.options")
+
+    assert asked("hush-hush") != asked("other") and asked("other") == asked("other")
+    assert (
+        "hush" not in repr(asked("hush-hush")) and "region=x" in repr(asked("x")) and "@host/x.git" in repr(asked("x"))
+    )
 
 
 def test_what_a_log_must_not_have(tmp_path):

@@ -135,6 +135,8 @@ def test_the_key_has_the_names_of_secrets_and_nothing_of_how_a_build_is_shown(tm
         ("build-arg", "FROM_ENV"): b"also",
     }
     assert options.forcing() == ("no-cache",)
+    inside = Options.parse(["build-context=theirs=../dir", "from=mine:1"])
+    assert inside.forcing() == ("build-context", "from"), "only the engine knows what is in them"
 
 
 @pytest.mark.parametrize(

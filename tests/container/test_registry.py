@@ -134,6 +134,7 @@ def test_the_example_of_the_documents_works_as_written() -> None:
     lima = get_backend("lima")
     request = Request("c", "f", ("t",), options=Options.parse(["cache-from=x", "cache-from=y"]), iidfile="i")
     assert lima.argv(request) == ["lima", "build", "c", "--cache-from", "x", "--cache-from", "y"]
+    assert lima.argv(request._replace(build_args={"SOURCE_DATE_EPOCH": "1"})) == lima.argv(request)
     with pytest.raises(UsageError) as caught:
         lima.argv(Request("c", "f", ("t",), options=Options.parse(["build-arg=A=1"])))
     assert caught.value.message == "lima has no option build-arg."

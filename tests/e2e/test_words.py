@@ -41,6 +41,7 @@ def test_a_line_with_a_value_that_may_be_secret_is_not_written_down(tmp_path: Pa
         ["--build-arg", "TOKEN=hunter2"],
         ["--opt", "build_arg:TOKEN=hunter2"],
         ["--opt", "creds=me:hunter2"],
+        ["--opt", "env=TOKEN=hunter2"],
     ):
         assert imported(world, *LINE, "--backend", "buildah", *words)[1]
     assert not (world.cache / "state" / "words").exists()
