@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import IO, NamedTuple
 
 from ..errors import UsageError
+
+GRACE = 10.0  # seconds that an interrupted process has: buildah puts away containers and mounts, which takes a while
 
 _running: set[subprocess.Popen[str]] = set()
 _lock = threading.Lock()
@@ -77,11 +80,12 @@ def begin(
                     out, err, timed_out = _watch(process, timeout, on_line)
             except subprocess.TimeoutExpired:
                 timed_out = True
-                end_group(process)
+                _send(process, signal.SIGKILL)
                 out, err = process.communicate()
         except BaseException:
-            end_group(process)
-            process.wait()
+            _end([process])
+            with contextlib.suppress(subprocess.TimeoutExpired):  # one that could not be killed is not waited for
+                process.wait(1)
             raise
         finally:
             with _lock:
@@ -119,7 +123,7 @@ def _watch(
         process.wait(timeout)
     except subprocess.TimeoutExpired:
         late = True
-        end_group(process)
+        _send(process, signal.SIGKILL)
         process.wait()
     for reader in readers:  # what the process left behind may hold the pipe open: nobody waits long for that
         reader.join(5)
@@ -128,17 +132,32 @@ def _watch(
     return "".join(texts[0]), "".join(texts[1]), late
 
 
-def end_group(process: subprocess.Popen[str]) -> None:
-    """Kill a process and all that it started."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        process.kill()
-
-
 def end_all() -> None:
-    """Kill every process that still runs: for an interrupt, which reaches only the main thread."""
+    """End every process that still runs: for an interrupt, which reaches only the main thread; a second one hurries."""
     with _lock:
         running = list(_running)
-    for process in running:
-        end_group(process)
+    with contextlib.suppress(KeyboardInterrupt):  # the caller has the first
+        _end(running)
+
+
+def _end(processes: Collection[subprocess.Popen[str]]) -> None:
+    """Ask processes, and all that they started, to end; kill what is left after a while, or at an interrupt."""
+    until = time.monotonic() + GRACE
+    try:
+        for process in processes:
+            _send(process, signal.SIGTERM)
+        for process in processes:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, until - time.monotonic()))
+    finally:
+        for process in processes:
+            _send(process, signal.SIGKILL)
+
+
+def _send(process: subprocess.Popen[str], number: signal.Signals) -> None:
+    """Send a signal to a process and all that it started."""
+    try:
+        os.killpg(process.pid, number)
+    except (ProcessLookupError, PermissionError):
+        with contextlib.suppress(PermissionError):  # it runs as root, by sudo
+            process.send_signal(number)

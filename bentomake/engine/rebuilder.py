@@ -153,7 +153,10 @@ class Rebuilder:
         outcome.log, outcome.warnings = "\n".join(context.log_lines), context.warnings
         found = context.discovered
         if outcome.state == FAILED and previous is not None:  # it may have failed before it looked at anything
-            found = [*self._as_before(action, previous), *found]
+            try:
+                found = [*self._as_before(action, previous), *found]
+            except BentomakeError:  # what made it fail, as a daemon that died: nobody can be asked, the failure is told
+                found = [*(line for line in previous.lines if line.kind not in _STATIC_KINDS), *found]
         outcome.manifest = static.extended(found)
         if previous is not None:
             outcome.reasons = diff(previous, static.extended([*found, *own]))

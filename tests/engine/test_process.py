@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import threading
 import time
 
 import pytest
 
+from bentomake.engine import process
 from bentomake.engine.process import run
 from bentomake.errors import UsageError
 
@@ -87,3 +91,82 @@ def test_a_listener_that_fails_ends_the_call_and_does_not_stop_the_process():
     with pytest.raises(ValueError, match="the terminal is gone"):
         run(["sh", "-c", "yes | head -c 200000; yes | head -c 200000 >&2"], on_line=tell, timeout=60)
     assert told == ["y"]
+
+
+# Interrupts: a process is asked to end, has a while for it, and is killed then
+
+
+PUTS_AWAY = "trap 'echo put away > said; exit 3' TERM; echo ready; while :; do sleep 0.05; done"
+GOES_ON = "trap 'echo asked' TERM; echo ready; while :; do sleep 0.05; done"
+DEAF = "trap '' TERM; echo $$ > pid; echo ready; sleep 60"
+
+
+def interrupt_at(*lines):
+    """Ctrl-C, as the main thread gets it, at each of these lines; a shell also says what became of its `sleep`."""
+
+    def tell(line):
+        if line in lines:
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    return tell
+
+
+def test_an_interrupted_process_may_put_away_what_it_made(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(["sh", "-c", PUTS_AWAY], cwd=str(tmp_path), on_line=interrupt_at("ready"))
+    assert (tmp_path / "said").read_text() == "put away\n"
+
+
+def test_what_it_leaves_behind_is_killed(tmp_path):
+    leaves = f"(trap '' TERM; sleep 60) & echo $! > pid; {PUTS_AWAY}"
+    with pytest.raises(KeyboardInterrupt):
+        run(["sh", "-c", leaves], cwd=str(tmp_path), on_line=interrupt_at("ready"))
+    assert (tmp_path / "said").exists() and gone(int((tmp_path / "pid").read_text()))
+
+
+def test_one_that_does_not_end_is_killed_after_a_while(tmp_path, monkeypatch):
+    monkeypatch.setattr(process, "GRACE", 0.2)
+    with pytest.raises(KeyboardInterrupt):
+        run(["sh", "-c", DEAF], cwd=str(tmp_path), on_line=interrupt_at("ready"))
+    assert gone(int((tmp_path / "pid").read_text()))
+
+
+def test_a_second_interrupt_kills_it_at_once(tmp_path):
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run(["sh", "-c", f"echo $$ > pid; {GOES_ON}"], cwd=str(tmp_path), on_line=interrupt_at("ready", "asked"))
+    assert gone(int((tmp_path / "pid").read_text()))
+    assert time.monotonic() - began < process.GRACE / 2
+
+
+def test_one_that_may_not_be_signalled_loses_no_interrupt(tmp_path, monkeypatch):
+    def refused(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(process, "GRACE", 0.1)
+    with monkeypatch.context() as as_another_user, pytest.raises(KeyboardInterrupt):
+        as_another_user.setattr(os, "killpg", refused)
+        as_another_user.setattr(subprocess.Popen, "send_signal", refused)
+        run(["sh", "-c", DEAF], cwd=str(tmp_path), on_line=interrupt_at("ready"))
+    os.killpg(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_all_that_run_in_other_threads_are_ended_and_a_second_interrupt_only_hurries(tmp_path, twice):
+    ready, ended = threading.Event(), []
+
+    def tell(line):
+        if line == "ready":
+            ready.set()
+        interrupt_at("asked")(line)
+
+    def work():
+        ended.append(run(["sh", "-c", GOES_ON if twice else PUTS_AWAY], cwd=str(tmp_path), on_line=tell).returncode)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    assert ready.wait(10)
+    process.end_all()
+    worker.join(10)
+    assert ended == [-signal.SIGKILL if twice else 3]
+    assert (tmp_path / "said").exists() is not twice

@@ -286,6 +286,36 @@ def second(ctx):
     assert states(toy.build(rules)) == {"first": RAN, "second": RAN}
 
 
+def test_a_failure_is_told_though_nobody_answers_any_more(toy, tmp_path, monkeypatch):
+    """A daemon that dies during the build: what was asked last time cannot be asked again."""
+    text = """
+from bentomake.errors import StepError
+@rule(outputs="o", params="text")
+def only(ctx):
+    ctx.discover("file", "a")
+    if ctx.param("text") == "dies":
+        ctx.discover("file", "dying")
+        raise StepError("The build failed.")
+    return {"o": "x"}
+"""
+    rules = rules_from(tmp_path / "r.py", text, ["only"])
+    toy.binding.files = {"a": "1"}
+    toy.build(rules)
+    asked, answers = [], toy.binding.ask
+
+    def ask(kind, name):
+        if "dying" in asked:
+            raise StepError("The daemon cannot say.")
+        asked.append(name)
+        return answers(kind, name)
+
+    monkeypatch.setattr(toy.binding, "ask", ask)
+    toy.binding.params["text"] = "dies"
+    outcome = toy.build(rules)["only"]
+    assert outcome.state == FAILED and outcome.error.message == "The build failed."
+    assert [(reason.kind, reason.name) for reason in outcome.reasons] == [("param", "text")]
+
+
 def test_a_defect_of_a_recipe_is_an_error_naming_the_step_not_a_traceback(toy, tmp_path):
     outcome = toy.build(one(tmp_path, 'outputs="o"', 'return {"o": {}["nothing"]}'))["only"]
     assert outcome.state == FAILED and "step only failed: KeyError" in outcome.error.message
