@@ -108,7 +108,7 @@ class Imaging:
                 return self.ask_for.offline
             case "image.wheel_cache":
                 return self.ask_for.wheel_cache
-            case "image.wheels_by":  # the Dockerfiles, best first, that wheels could be given to: a context of their own
+            case "image.wheels_by":  # the Dockerfiles, best first, whose builds could be given wheels
                 named = [BUILDKIT, DOCKERFILE] if self.backend.buildkit else [DOCKERFILE]
                 return named if self.backend.named_contexts else []
         raise KeyError(name)

@@ -25,6 +25,8 @@ from .imaging import Imaging
 from .session import Session
 from .toolchain import find_tool
 
+_AGAIN = "Build or import the Bento again."
+_MODELS = (MODELS, "hf-models")  # at the top: they are found by their tags
 _LEFT_BEHIND = frozenset({"__pycache__", ".ipynb_checkpoints"})
 
 
@@ -111,7 +113,7 @@ class StoredBento:
             own = self._listed()
             for root, directories, names in os.walk(self.directory, onerror=_raise):
                 top = root == self.directory
-                directories[:] = sorted(d for d in directories if not (top and d in (MODELS, "hf-models")))
+                directories[:] = sorted(d for d in directories if not (top and d in _MODELS))
                 names += [d for d in directories if os.path.islink(os.path.join(root, d))]
                 if own is None:
                     directories[:] = [d for d in directories if d not in _LEFT_BEHIND]
@@ -127,7 +129,11 @@ class StoredBento:
         except OSError as error:
             raise StoreError(f"{error.filename or self.directory} cannot be read: {error.strerror}.") from error
         if BENTO_YAML not in tree:
-            raise StoreError(f"{self.directory} has no {BENTO_YAML}.", hint="Build or import the Bento again.")
+            raise StoreError(f"{self.directory} has no {BENTO_YAML}.", hint=_AGAIN)
+        lost = sorted(path for path in (own or set()) - tree.keys() if path.partition("/")[0] not in _MODELS)
+        if lost:
+            more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+            raise StoreError(f"{self.directory} lacks {lost[0]}{more}, which {DIGESTS} lists.", hint=_AGAIN)
         return dumped(dict(sorted(tree.items())))
 
     def _listed(self) -> set[str] | None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from bentomake.bento.layout import DOCKERFILE
+from bentomake.bento.layout import BUILDKIT, DOCKERFILE
 from bentomake.bento.targets import ARCHES, on_linux
 from bentomake.engine.rule import Context, Files, Produced, rule
 
@@ -24,6 +24,8 @@ LIBC = {
     "slim": "glibc-2.36",
 }
 UNKNOWN = "glibc-2.28"
+_DOCKERFILES = (BUILDKIT, DOCKERFILE)
+_MOUNT = "from=wheelhouse"
 
 
 @rule(
@@ -36,7 +38,7 @@ def pinned(ctx: Context) -> Mapping[str, Produced]:
     """The Bento's lock, and the image's Python, machine and C library; it needs no more than a Bento's own files.
 
     target.json: python (X.Y or None: not known), arch, libc (`musl`, `glibc-2.N`), bentoml (the Bento's version),
-    locked (whether the requirements are all that will be installed).
+    locked (whether the requirements are all that will be installed), dockerfiles (each with whether it takes wheels).
     """
     bento = ctx.input("bento")
     platform = ctx.param("lock.platform")
@@ -45,6 +47,9 @@ def pinned(ctx: Context) -> Mapping[str, Produced]:
     target: dict[str, Any] = {
         "arch": ARCHES.get(platform, platform) if platform else on_linux(ctx.oracle("arch")),
         "bentoml": _said(bento, "bentoml_version"),
+        "dockerfiles": {
+            name: _MOUNT in bento.text(f"bento/{name}") for name in _DOCKERFILES if f"bento/{name}" in bento
+        },
         "libc": next((libc for word, libc in LIBC.items() if word in image), UNKNOWN),
         "locked": locked,
         "python": _python(bento),

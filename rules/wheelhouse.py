@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 
 from bentomake.engine.rule import Context, Produced, rule
-from bentomake.errors import BentofileError, Several
+from bentomake.errors import BentofileError, Several, UsageError
 
 SCRIPT = "wheelhouse.sh"
 BYTECODE = "wheelhouse_bytecode.py"
@@ -16,7 +16,7 @@ _LOCK = "requirements.txt"
 @rule(
     outputs=["wheelhouse/"],
     inputs=["pinned"],
-    params=["image.features", "image.offline", "image.wheel_cache"],
+    params=["image.features", "image.offline", "image.wheel_cache", "image.wheels_by"],
     tools=["pip", "uv"],
     templates=[SCRIPT, BYTECODE],
 )
@@ -25,7 +25,8 @@ def wheelhouse(ctx: Context) -> Mapping[str, Produced]:
 
     `complete` is in it if the image needs nothing else. What has no wheel, or is a URL, the image fetches itself; so
     it does with all that cannot be fetched here, unless --offline. A wheel is kept under its pin, its target and where
-    packages come from, so that another lock fetches only what is new in it.
+    packages come from, so that another lock fetches only what is new in it. For an image, nothing is fetched that its
+    engine or its Dockerfile would not take.
     """
     from bentomake.bento import artifacts, lockers, pins  # only when it runs: every build imports the rulebook
     from bentomake.bento.wheel_cache import WheelCache, not_here
@@ -36,6 +37,8 @@ def wheelhouse(ctx: Context) -> Mapping[str, Produced]:
     facts = json.loads(files.text("target.json"))
     if _LOCK not in files or not facts["python"]:
         ctx.log("The Bento says no Python or no requirements: the image installs by itself.")
+        return {}
+    if not _taken(ctx, facts["dockerfiles"]):
         return {}
     target = artifacts.Target(facts["python"], facts["arch"], facts["libc"])
     data = files.read(_LOCK)
@@ -69,3 +72,28 @@ def wheelhouse(ctx: Context) -> Mapping[str, Produced]:
     if installer is not None:
         made["wheelhouse/bin/uv"] = installer
     return made
+
+
+def _taken(ctx: Context, dockerfiles: Mapping[str, bool]) -> bool:
+    """Whether the wheels will be used. Where no image is asked for, they are what is wanted.
+
+    An engine that cannot build is an error here, before anything is fetched for it.
+    """
+    by = ctx.param("image.wheels_by")
+    if by is None:
+        return True
+    if next((dockerfiles[name] for name in by if name in dockerfiles), False):
+        _ = ctx.host("image").engine  # raises BackendUnhealthy
+        return True
+    if not any(dockerfiles.values()):
+        ctx.log("The Bento's Dockerfile takes no wheels: the image installs by itself.")
+        return False
+    name = ctx.host("image").backend.name
+    if ctx.param("image.offline"):
+        raise UsageError(
+            f"--offline, and {name} cannot give the cache's wheels to the build of an image here.",
+            hint="Choose an engine with BuildKit (--backend docker, without DOCKER_BUILDKIT=0); or, if all layers are "
+            "there already, add --no-wheel-cache.",
+        )
+    ctx.log(f"{name} cannot give wheels to the build of an image here: the image installs by itself.")
+    return False

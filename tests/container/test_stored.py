@@ -42,6 +42,17 @@ def test_a_file_of_any_name_is_in_the_image(iris: Stored) -> None:
     assert files(iris) == names | {"bentomake.sha256"}
 
 
+def test_a_listed_file_that_is_missing_is_an_error(iris: Stored) -> None:
+    names = {"src/service.py", "bento.yaml", "models/m/a/file"}  # models are found by their tags
+    listed = digests_file({name: Entry(of_bytes(b""), FILE) for name in names})
+    (iris.directory / "bentomake.sha256").write_bytes(listed.encode())
+    with pytest.raises(StoreError, match=r"iris/v1 lacks src/service\.py, which bentomake\.sha256 lists\.") as raised:
+        files(iris)
+    assert raised.value.hint == "Build or import the Bento again."
+    (iris.directory / "src/service.py").touch()
+    assert files(iris) == {"src/service.py", "bento.yaml", "bentomake.sha256"}
+
+
 def test_a_directory_that_cannot_be_read_is_an_error(iris: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
     scandir = os.scandir
 
@@ -103,3 +114,16 @@ def test_a_value_of_the_stage_build_is_lent_where_the_environment_has_none(
     (words,) = [call["argv"] for call in iris.docker.calls if "--file" in call["argv"]]
     secrets = [words[at + 1] for at, word in enumerate(words) if word == "--secret"]
     assert secrets == ["id=MODE,env=MODE" if given else "id=MODE,env=BENTOMAKE_BUILD_MODE"]
+
+
+def test_an_engine_that_is_not_there_is_said_once_and_nothing_is_fetched_for_it(iris: Stored) -> None:
+    (iris.directory / "env/python").mkdir()
+    (iris.directory / "env/python/version.txt").write_text("3.11")
+    (iris.directory / "env/python/requirements.lock.txt").write_text("--no-index\nnowhere==1\n")
+    mount = "FROM scratch AS wheelhouse\nFROM scratch\nRUN --mount=type=bind,from=wheelhouse,target=/w true\n"
+    (iris.directory / "env/docker/Dockerfile.buildkit").write_text(mount)
+    iris.docker.answer("docker version", err="Cannot connect to the daemon", code=1)
+    result = iris.containerize()
+    assert [type(error).__name__ for error in result.errors] == ["BackendUnhealthy"]
+    states = {name: outcome.state for name, outcome in result.outcomes.items()}
+    assert (states["wheelhouse"], states["image"]) == ("failed", "skipped")

@@ -8,6 +8,7 @@ import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from private_index import TOKEN, Index, a_wheel, private_index
@@ -15,8 +16,10 @@ from wheelhouses import Wheelhouse
 
 from bentomake.bento import wheel_export
 from bentomake.bento.artifacts import Target, suits
+from bentomake.container.backend import BackendUnhealthy
 from bentomake.engine.action import CACHED, FAILED, RAN
 from bentomake.engine.collect import collect
+from bentomake.errors import EXIT_USAGE
 
 
 @pytest.fixture
@@ -231,6 +234,46 @@ def test_features_are_resolved_beside_the_lock(house: Wheelhouse, index: Index, 
 
 def test_it_can_be_turned_off(house: Wheelhouse, index: Index) -> None:
     assert house.files(house.of(*at(index, "alpha==1.0"), wheel_cache=False)) == {}
+    assert index.served == []
+
+
+BUILDKIT, PLAIN = "env/docker/Dockerfile.buildkit", "env/docker/Dockerfile"
+
+
+class Engine:
+    """What the recipe asks of an engine: whether it can build, and what it is called."""
+
+    backend = SimpleNamespace(name="podman")
+
+    @property
+    def engine(self) -> dict[str, str]:
+        raise BackendUnhealthy("podman is not installed.")
+
+
+def test_nothing_is_fetched_that_the_image_would_not_take(house: Wheelhouse, index: Index) -> None:
+    lines, healthy = at(index, "alpha==1.0"), SimpleNamespace(engine={}, backend=Engine.backend)
+    for takes, by in ((True, [PLAIN]), (True, []), (False, [BUILDKIT, PLAIN])):
+        outcome = house.of(*lines, takes=takes, wheels_by=by, imaging=healthy)
+        assert house.files(outcome) == {} and "the image installs by itself" in outcome.log
+        assert house.of(*lines, takes=takes, wheels_by=by, imaging=healthy).state == CACHED
+    assert index.served == []
+    made = house.of(*lines, takes=True, wheels_by=[BUILDKIT, PLAIN], imaging=healthy)
+    assert house.wheels(made) == [ALPHA]  # another backend is another key
+    assert house.wheels(house.of(*lines, takes=False)) == [ALPHA]  # they are the goal themselves
+
+
+def test_an_engine_that_cannot_build_is_said_before_anything_is_fetched(house: Wheelhouse, index: Index) -> None:
+    outcome = house.of(*at(index, "alpha==1.0"), takes=True, wheels_by=[BUILDKIT, PLAIN], imaging=Engine())
+    assert isinstance(outcome.error, BackendUnhealthy) and index.served == []
+
+
+def test_offline_needs_an_engine_that_takes_wheels(house: Wheelhouse, index: Index) -> None:
+    asked = {"wheels_by": [PLAIN], "imaging": Engine(), "offline": True}
+    error = house.of(*at(index, "alpha==1.0"), takes=True, **asked).error
+    assert error is not None and error.exit_code == EXIT_USAGE and "--no-wheel-cache" in (error.hint or "")
+    assert error.message == "--offline, and podman cannot give the cache's wheels to the build of an image here."
+    assert house.of(*at(index, "alpha==1.0"), takes=True, wheel_cache=False, **asked).error is None
+    assert house.of(*at(index, "alpha==1.0"), takes=False, **asked).error is None  # no engine would give it any
     assert index.served == []
 
 

@@ -27,11 +27,11 @@ from bentomake.toolchain import find_tool
 
 
 class Answers:
-    """The Binding of one Bento: `image` are the parameters of its image."""
+    """The Binding of one Bento: `image` are the parameters of its image, `imaging` is the engine."""
 
-    def __init__(self, origin: str, image: Mapping[str, Any], image_platform: str | None):
+    def __init__(self, origin: str, image: Mapping[str, Any], image_platform: str | None, imaging: object = None):
         self.label, self.origin, self._image, self._platform = "", origin, image, image_platform
-        self.facts = self
+        self.facts, self._imaging = self, imaging
 
     def param(self, name: str) -> Any:
         return self._platform if name == "lock.platform" else self._image.get(name.removeprefix("image."))
@@ -55,7 +55,7 @@ class Answers:
     def host(self, name: str) -> Any:
         import sys
 
-        return {"python": sys.executable}[name]
+        return {"python": sys.executable, "image": self._imaging}[name]
 
 
 class Wheelhouse:
@@ -80,9 +80,11 @@ class Wheelhouse:
         image_platform: str | None = None,
         generation: str = "class",
         locked: bool = True,
+        takes: bool = False,
+        imaging: object = None,
         **asked: Any,
     ) -> Outcome:
-        """The outcome of `wheelhouse` for a Bento with this lock."""
+        """The outcome of `wheelhouse` for a Bento with this lock; of whose Dockerfiles BuildKit's `takes` wheels."""
         text = "".join(f"{line}\n" for line in lines)
         name = "requirements.txt" if generation == "class" else "requirements.lock.txt"
         files = {f"env/python/{name}": text, "src/service.py": source}
@@ -90,8 +92,10 @@ class Wheelhouse:
             files["env/python/requirements.in"] = "asked\n" if locked else text
         files["bento.yaml"] = f"service: x\nbentoml_version: 1.4.39\nimage:\n  python_version: '{python}'\n"
         files["env/docker/Dockerfile"] = f"FROM scratch AS bento\nFROM {image or f'python:{python}-slim'} AS base\n"
+        mount = "RUN --mount=type=bind,from=wheelhouse,target=/w true\n" if takes else ""
+        files["env/docker/Dockerfile.buildkit"] = files["env/docker/Dockerfile"] + mount
         tree = {f"bento/{path}": Entry(self.store.put_bytes(data.encode()), FILE) for path, data in files.items()}
-        binding = Answers(origin, asked, image_platform)
+        binding = Answers(origin, asked, image_platform, imaging)
         rebuilder = Rebuilder(self.store, self.cache, self.flights, self.code)
         progress = Silent()
         inputs = {"bento": self.store.put_tree(tree)}
