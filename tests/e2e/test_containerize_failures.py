@@ -116,7 +116,7 @@ def test_an_interrupted_build_is_cancelled_and_leaves_nothing(shop: Shop, tmp_pa
         process = start(argv, shop.world.directory, shop.world.env, output=output)
     try:
         wait_for(lambda: "waiting\n" in log.read_text().replace("RUN echo waiting", ""), process)
-        assert sleeping()
+        wait_for(lambda: bool(sleeping()), process)  # the shell speaks before it starts it
         os.killpg(process.pid, signal.SIGINT)
         process.wait(timeout=30)
     finally:
