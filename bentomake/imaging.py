@@ -141,6 +141,11 @@ class Imaging:
         return option in getattr(self.backend, "words", ()) if takes is None else bool(takes(option.replace("-", "_")))
 
     @property
+    def dated(self) -> bool:
+        """Whether the engine makes images of the time that it is told."""
+        return bool(getattr(self.backend, "dated", True))
+
+    @property
     def lands(self) -> bool:
         """Whether the image ends up where the engine can be asked for it."""
         return bool(self.backend.stores(self.options))

@@ -9,6 +9,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from . import model_facts
+from .bento.epoch import epoch
 from .bento.hub import hub_files
 from .bento.layout import BENTO_YAML, BUILDKIT, DIGESTS, DOCKERFILE, MODELS, listed
 from .bento.library import Library, home
@@ -78,7 +79,7 @@ class StoredBento:
         if name == "arch":
             return os.uname().machine
         if name == "source_date_epoch":
-            return self.settings.env.get("SOURCE_DATE_EPOCH")
+            return epoch(self.settings.env)
         raise KeyError(name)
 
     def tool(self, name: str) -> Tool:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import console
+from ..bento.epoch import epoch
 from ..console.display import progress_for
 from ..container.features import build_arg
 from ..container.image_tag import checked
@@ -50,6 +51,7 @@ def settings_from(given: Mapping[str, Any]) -> Settings:
                 f"--output {output} would be a file of the engine's.", hint=f"Write -o {output} to have it printed."
             )
     options.secret_sources()  # a secret without an id is a mistake whatever the engine
+    epoch(env)
     features = tuple(name.strip() for text in given["enable_features"] for name in text.split(",") if name.strip())
     build_arg(features)
     name = chosen(given["backend"], env)

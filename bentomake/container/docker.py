@@ -43,7 +43,7 @@ class Docker(EngineCommand):
         super().__init__()
         self.buildkit = buildkit_wanted(env)
         self.classic = not self.buildkit and self.head == ("build",)
-        self.named_contexts = not self.classic
+        self.named_contexts = self.dated = not self.classic
         self.words = CLASSIC if self.classic else BUILDKIT
         classic = "docker has it only with BuildKit, and DOCKER_BUILDKIT is 0."
         self.instead = dict.fromkeys(BUILDKIT - CLASSIC, classic) if self.classic else {}

@@ -16,7 +16,7 @@ from .backend import BackendUnhealthy, Image
 from .noted import noted, noted_id, with_algorithm
 from .options import Options, Value
 from .request import Request
-from .words import SWITCHES
+from .words import PROGRESS, SWITCHES
 
 _OURS = {
     "tag": "-t/--image-tag names the image.",
@@ -42,6 +42,7 @@ class EngineCommand(ABC):
     instead: Mapping[str, str] = {}
     valued_switches: frozenset[str] = frozenset()  # `--pull=always`
     get: str = ""  # where to get it
+    dated: bool = True  # whether its images are of the time that SOURCE_DATE_EPOCH says
     opening: tuple[tuple[str, ...], ...] = ()  # the questions of `version`, where `ahead` may ask them
 
     def __init__(self) -> None:
@@ -60,6 +61,8 @@ class EngineCommand(ABC):
             raise UsageError(f"{self.name} has no option {name}.", hint=self._instead(name))
         if name not in SWITCHES and not isinstance(value, str):
             raise UsageError(f"The option {name} needs a value.", hint=f"Write --opt {name}=VALUE.")
+        if name == "progress" and value not in PROGRESS:
+            raise UsageError(f"There is no progress {value!r}.", hint=f"It can be {', '.join(PROGRESS)}.")
         if name in SWITCHES and isinstance(value, str) and name not in self.valued_switches:
             raise UsageError(f"The option {name} is on or off, not {value!r}.", hint=f"Write --opt {name}.")
 

@@ -127,6 +127,18 @@ def test_root_needs_no_sudo_and_others_keep_the_variables_that_the_build_needs(m
     assert got == ["sudo", "--preserve-env=DOCKER_HOST,KEY,PIP_KEY,TOKEN", "docker", "build"]
 
 
+def test_the_users_own_timestamp_is_the_time_of_the_image() -> None:
+    request = request_of("nothing")._replace(build_args={"SOURCE_DATE_EPOCH": "1"})
+    argv = get_backend("podman", {}).argv(request._replace(options=Options.parse(["timestamp=2"])))
+    assert argv[argv.index("--timestamp") + 1] == "2" and argv.count("--timestamp") == 1 and "--label" not in argv
+
+
+@pytest.mark.parametrize("name", ["docker", "nerdctl", "buildctl"])
+def test_a_progress_that_there_is_not_is_said_when_the_options_are_read(name: str) -> None:
+    with pytest.raises(UsageError, match="There is no progress 'fancy'"):
+        get_backend(name, {}).check(Options.parse(["progress=fancy"]))
+
+
 def test_the_engine_prints_lines_whatever_the_terminal_is_to_show() -> None:
     for words, told in ((["progress=tty"], "plain"), (["progress=rawjson"], "rawjson"), (["quiet"], None)):
         argv = get_backend("docker", {}).argv(
