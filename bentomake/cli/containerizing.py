@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .. import console
 from ..bento.epoch import epoch
 from ..console.display import progress_for
+from ..container.as_root import asked_as_root
 from ..container.features import build_arg
 from ..container.image_tag import checked
 from ..container.options import Options
@@ -71,6 +72,8 @@ def settings_from(given: Mapping[str, Any]) -> Settings:
 def _run(given: Mapping[str, Any], settings: Settings, line: Line) -> int:
     from ..containerize import containerize
 
+    if settings.image.run_as_root:  # sudo may ask for a password, which no display may write over
+        asked_as_root(get_backend(settings.image.backend, settings.env)).health(settings.env)
     session = Session(settings)
     try:
         progress = progress_for(given["progress"], given["quiet"], given["verbose"])

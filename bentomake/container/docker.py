@@ -76,7 +76,7 @@ class Docker(EngineCommand):
 
     def _daemon(self, env: Mapping[str, str]) -> docker_direct.Daemon | None:
         """The daemon, where the client adds nothing but time."""
-        return None if docker_direct.wrapped(self.find(env)) else docker_direct.daemon(env)
+        return None if self.rooted or docker_direct.wrapped(self.find(env)) else docker_direct.daemon(env)
 
     def _told(self, env: Mapping[str, str], words: tuple[str, ...]) -> Completed | None:
         """What the client would say, from the daemon itself; None if it is not to be reached, or has other news."""
