@@ -9,9 +9,10 @@ from typing import Any
 
 from .bento.layout import BUILDKIT, DOCKERFILE
 from .container import index_credentials, noted
+from .container.as_root import as_root, asked_as_root
 from .container.backend import Backend, Image
 from .container.dockerfile_text import bases
-from .container.engine_command import EngineCommand, as_root
+from .container.engine_command import EngineCommand
 from .container.image_tag import checked
 from .container.options import Options
 from .container.registry import chosen, get_backend
@@ -54,7 +55,7 @@ class Imaging:
     def backend(self) -> Backend:
         backend = get_backend(chosen(self.ask_for.backend, self.settings.env), self.settings.env)
         backend.check(self.options)
-        return backend
+        return asked_as_root(backend) if self.ask_for.run_as_root else backend
 
     @property
     def env(self) -> dict[str, str]:
@@ -141,6 +142,11 @@ class Imaging:
         return option in getattr(self.backend, "words", ()) if takes is None else bool(takes(option.replace("-", "_")))
 
     @property
+    def dated(self) -> bool:
+        """Whether the engine makes images of the time that it is told."""
+        return bool(getattr(self.backend, "dated", True))
+
+    @property
     def lands(self) -> bool:
         """Whether the image ends up where the engine can be asked for it."""
         return bool(self.backend.stores(self.options))
@@ -191,7 +197,7 @@ class Imaging:
         env = self.backend.env(self.env)
         argv = self.backend.argv(request)
         if self.ask_for.run_as_root:
-            argv = as_root(argv, env, request)
+            argv = as_root(argv, env, (source.variable for source in request.sources() if source.variable))
         elif isinstance(self.backend, EngineCommand):
             argv = self.backend.direct(argv, env)
         hidden = self._values(request)

@@ -104,6 +104,11 @@ def _build_args(ctx: Context, text: str) -> dict[str, str]:
     epoch = ctx.oracle("source_date_epoch")
     if epoch:
         args.setdefault("SOURCE_DATE_EPOCH", epoch)
+        if not ctx.host("image").dated:
+            ctx.warn(
+                "The image is of the time when it is built: docker without BuildKit knows no SOURCE_DATE_EPOCH.",
+                hint="Leave DOCKER_BUILDKIT=0 out, or use another engine (--backend).",
+            )
     return args
 
 

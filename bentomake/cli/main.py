@@ -26,6 +26,7 @@ _COMMANDS = {
     "cache": ("cache", "Look after the cache: stats, gc, verify, export-wheels, clear."),
     "completion": ("completion", "Print the completion script of a shell."),
 }
+_PRINTS = {"-h", "--help", "--version"}  # with one of these click prints by itself, and nothing else is done
 
 
 class _Group(click.Group):
@@ -102,3 +103,7 @@ def _run(argv: Sequence[str]) -> int:
         return EXIT_USAGE
     except click.Abort:
         return interrupted()
+    except OSError as error:
+        if not _PRINTS & {*argv}:
+            raise
+        raise console.unwritten(error) from error

@@ -6,12 +6,15 @@ import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from ..bento.epoch import VARIABLE
 from ..errors import UsageError
 from .backend import Image
 from .engine_command import EngineCommand, output_type
 from .options import Options, Value
+from .request import Request
 from .words import BUILDAH
 
+_EPOCH = "bentomake.source_date_epoch"
 _OWN_STORE = "It keeps its images in its own store anyway: leave it out."
 _PLAIN = "Its output is plain text anyway: leave it out, or use --progress, which is bentomake's own."
 
@@ -53,6 +56,13 @@ class Buildah(EngineCommand):
                 f"{self.name} needs a manifest list for {len(platforms)} platforms ({', '.join(platforms)}).",
                 hint="Add --opt manifest=NAME, or build one platform at a time.",
             )
+
+    def spelled(self, request: Request) -> list[str]:
+        """SOURCE_DATE_EPOCH is its --timestamp; by the label, no last layer of another time is taken for this one."""
+        epoch = request.build_args.get(VARIABLE)
+        if epoch is None or request.options.values("timestamp"):
+            return super().spelled(request)
+        return ["--timestamp", epoch, "--label", f"{_EPOCH}={epoch}", *super().spelled(request)]
 
     def version(self, env: Mapping[str, str]) -> str:
         asked = self.ask(env, "info")

@@ -43,7 +43,7 @@ class Docker(EngineCommand):
         super().__init__()
         self.buildkit = buildkit_wanted(env)
         self.classic = not self.buildkit and self.head == ("build",)
-        self.named_contexts = not self.classic
+        self.named_contexts = self.dated = not self.classic
         self.words = CLASSIC if self.classic else BUILDKIT
         classic = "docker has it only with BuildKit, and DOCKER_BUILDKIT is 0."
         self.instead = dict.fromkeys(BUILDKIT - CLASSIC, classic) if self.classic else {}
@@ -76,7 +76,7 @@ class Docker(EngineCommand):
 
     def _daemon(self, env: Mapping[str, str]) -> docker_direct.Daemon | None:
         """The daemon, where the client adds nothing but time."""
-        return None if docker_direct.wrapped(self.find(env)) else docker_direct.daemon(env)
+        return None if self.rooted or docker_direct.wrapped(self.find(env)) else docker_direct.daemon(env)
 
     def _told(self, env: Mapping[str, str], words: tuple[str, ...]) -> Completed | None:
         """What the client would say, from the daemon itself; None if it is not to be reached, or has other news."""

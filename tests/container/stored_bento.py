@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from stand_in import StandIns, healthy
 
@@ -30,9 +31,11 @@ class Stored:
         (self.directory / "bento.yaml").write_text("name: iris\nversion: v1\n")
         (self.directory / "env/docker/Dockerfile").write_text("FROM scratch\n")
 
-    def containerize(self, *opts: str, dry: bool = False, force: bool = False) -> Result:
-        ask = ImageAsk("docker", options=Options.parse(opts))
-        session = Session(Settings(str(self.here), {**os.environ, **self.docker.env}, image=ask, force=force))
+    def containerize(
+        self, *opts: str, dry: bool = False, force: bool = False, backend: str = "docker", **ask: Any
+    ) -> Result:
+        asked = ImageAsk(backend, options=Options.parse(opts), **ask)
+        session = Session(Settings(str(self.here), {**os.environ, **self.docker.env}, image=asked, force=force))
         try:
             return containerize("iris:v1", session, Silent(), dry=dry)
         finally:

@@ -16,7 +16,7 @@ from bentomake.bento.library import Library
 from bentomake.bento.tag import Tag
 from bentomake.engine.content_store import ContentStore
 from bentomake.engine.digest import of_bytes
-from bentomake.engine.tree import FILE, Entry
+from bentomake.engine.tree import FILE, LINK, Entry
 from bentomake.errors import StoreError
 from bentomake.session import Session
 from bentomake.stored import StoredBento
@@ -51,6 +51,30 @@ def test_a_listed_file_that_is_missing_is_an_error(iris: Stored) -> None:
     assert raised.value.hint == "Build or import the Bento again."
     (iris.directory / "src/service.py").touch()
     assert files(iris) == {"src/service.py", "bento.yaml", "bentomake.sha256"}
+
+
+@pytest.mark.parametrize("knows_links", [True, False], ids=["list with links", "older list"])
+def test_only_links_of_the_bentos_own_are_in_its_image(knows_links: bool, iris: Stored) -> None:
+    """What a server or a user left there is not; a list of before says of no link whose it is."""
+    (iris.directory / "src/own").symlink_to("service.py")
+    (iris.directory / "src/stray").symlink_to("/etc/passwd")
+    (iris.directory / "stray-directory").symlink_to("src")
+    own = {"bento.yaml": FILE, "src/own": LINK}
+    listed = digests_file({name: Entry(of_bytes(b""), mode) for name, mode in own.items()})
+    if not knows_links:
+        listed = "".join(line for line in listed.splitlines(keepends=True) if not line.startswith("#"))
+    (iris.directory / "bentomake.sha256").write_text(listed)
+    stray = set() if knows_links else {"src/stray", "stray-directory"}
+    assert files(iris) == {*own, "bentomake.sha256", *stray}
+    (iris.directory / "src/own").unlink()
+    if knows_links:
+        with pytest.raises(StoreError, match="lacks src/own, which"):
+            files(iris)
+
+
+def test_all_links_of_a_bento_without_a_list_are_its_own(iris: Stored) -> None:
+    (iris.directory / "src/link").symlink_to("service.py")
+    assert "src/link" in files(iris)
 
 
 def test_a_directory_that_cannot_be_read_is_an_error(iris: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
