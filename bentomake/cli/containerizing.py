@@ -19,7 +19,7 @@ from ..errors import EXIT_OK, UsageError
 from ..runs import record_run
 from ..session import Session
 from ..workspace import ImageAsk, Settings, enter
-from .parsed import Line
+from .plain import Line
 from .shown import collect, image_success, show_notes, show_steps
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 import bentomake.containerize
-from bentomake.cli.containerize import OLDER
 from bentomake.cli.containerizing import discreet
 from bentomake.cli.main import run
+from bentomake.cli.options import OLDER
 from bentomake.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, StepError
 from bentomake.execution import Result
 from bentomake.images import Image
@@ -85,7 +85,7 @@ def test_everything_at_once(asked: Asked, capsys: pytest.CaptureFixture[str], tm
 
 def test_each_older_flag_is_the_option_of_its_name(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
     values = {"secret": "id=aws,src=x", "platform": "linux/amd64", "shm-size": "1m"}
-    for name, (metavar, _, _) in OLDER.items():
+    for name, (_, _, metavar, _) in OLDER.items():
         words = [f"--{name}"] if metavar is None else [f"--{name}", values.get(name, "a=b")]
         assert run(["containerize", "iris", "--backend", "buildx", *words]) == EXIT_OK, name
         assert asked.image.options is not None
