@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
+import time
 
 from bentomake.container.options import Options
 from bentomake.container.request import Request
 from bentomake.engine.content_store import ContentStore
+from bentomake.engine.digest import of_bytes
+from bentomake.engine.fresh import SETTLE
 from bentomake.engine.stat_index import StatIndex
 from bentomake.imaging import Imaging
 from bentomake.workspace import ImageAsk, Settings
 
 
-def imaging(tmp_path, *opts, env=None, **ask):
+def imaging(tmp_path, *opts, env=None, index=None, **ask):
     settings = Settings(cwd=str(tmp_path), env=env or {}, image=ImageAsk(options=Options.parse(opts), **ask))
-    store, index = ContentStore(str(tmp_path / "cache")), StatIndex(str(tmp_path / "index"))
+    store, index = ContentStore(str(tmp_path / "cache")), index or StatIndex(str(tmp_path / "index"))
     return Imaging(settings, b"k" * 32, store, str(tmp_path / "home"), index)
 
 
@@ -92,3 +95,29 @@ def test_what_a_bento_lends_sets_no_variable_of_the_engine(tmp_path):
     asked = imaging(tmp_path, env={"DOCKER_HOST": "mine"})
     assert asked.lend_value("DOCKER_HOST", "theirs") == "id=DOCKER_HOST,env=BENTOMAKE_BUILD_DOCKER_HOST"
     assert asked.env == {"DOCKER_HOST": "mine", "BENTOMAKE_BUILD_DOCKER_HOST": "theirs"}
+
+
+def test_a_model_that_is_edited_while_its_image_is_built_is_hashed_again(tmp_path):
+    """The context's links give it another ctime, and an edit that keeps the time (rsync, cp -p) shows in no other."""
+    (model,) = settled_files(tmp_path, "weights")
+    index = StatIndex(str(tmp_path / "index"))
+    assert index.digest(str(model)) == of_bytes(b"weights")
+    asked = imaging(tmp_path, index=index)
+    with asked.staged("iris", {}, {"models/m/1/weights": str(model)}) as context:
+        assert os.path.samefile(model, os.path.join(context, "models/m/1/weights"))
+    assert (index.digest(str(model)), index.hashed) == (of_bytes(b"weights"), 1), "nobody edited it"
+    with asked.staged("iris", {}, {"models/m/1/weights": str(model)}):
+        before = os.stat(model)
+        time.sleep(SETTLE)
+        model.write_bytes(b"changed")
+        os.utime(model, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert index.digest(str(model)) == of_bytes(b"changed")
+
+
+def settled_files(directory, *names):
+    """Files that hold their names, as old as they have to be for a stat signature to be believed."""
+    for name in names:
+        (directory / name).write_text(name)
+        os.utime(directory / name, ns=(10**18, 10**18 + 1))
+    time.sleep(2 * SETTLE)
+    return [directory / name for name in names]

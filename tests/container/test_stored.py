@@ -16,6 +16,7 @@ from bentomake.bento.library import Library
 from bentomake.bento.tag import Tag
 from bentomake.engine.content_store import ContentStore
 from bentomake.engine.digest import of_bytes
+from bentomake.engine.stat_index import StatIndex
 from bentomake.engine.tree import FILE, Entry
 from bentomake.errors import StoreError
 from bentomake.session import Session
@@ -87,11 +88,13 @@ def test_latest_is_the_same_model_in_the_bento_and_in_its_image(
     (own_home / "models/m/latest").write_text("d")
     (iris.directory / "bento.yaml").write_text(yaml)
     models = [Tag("m", version) for version in "abc"]
-    Library(str(own_home)).install(Tag("iris", "v2"), "", {}, models, ContentStore(str(tmp_path / "store")))
+    Library(str(own_home)).install(
+        Tag("iris", "v2"), "", {}, models, ContentStore(str(tmp_path / "store")), StatIndex(str(tmp_path / "i"))
+    )
     staged: dict[str, str | bytes] = {}
 
     @contextlib.contextmanager
-    def noting(home: str, name: str, tree: object, beside: Mapping[str, str | bytes], store: object) -> Iterator[str]:
+    def noting(home: str, name: str, tree: object, beside: Mapping[str, str | bytes], *_: object) -> Iterator[str]:
         staged.update(beside)
         yield str(tmp_path)
 
