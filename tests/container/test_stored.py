@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from stored_bento import Stored
@@ -19,6 +20,7 @@ from bentomake.engine.digest import of_bytes
 from bentomake.engine.stat_index import StatIndex
 from bentomake.engine.tree import FILE, Entry
 from bentomake.errors import StoreError
+from bentomake.imaging import Imaging
 from bentomake.session import Session
 from bentomake.stored import StoredBento
 from bentomake.workspace import Settings
@@ -130,3 +132,26 @@ def test_an_engine_that_is_not_there_is_said_once_and_nothing_is_fetched_for_it(
     assert [type(error).__name__ for error in result.errors] == ["BackendUnhealthy"]
     states = {name: outcome.state for name, outcome in result.outcomes.items()}
     assert (states["wheelhouse"], states["image"]) == ("failed", "skipped")
+
+
+def test_an_image_whose_model_was_edited_while_it_was_built_is_made_again(
+    iris: Stored, own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = own_home / "models/m/a/weights"
+    weights.parent.mkdir(parents=True)
+    (weights.parent / "model.yaml").write_text("creation_time: '2024-01-01'\n")
+    weights.write_text("first")
+    (iris.directory / "bento.yaml").write_text("name: iris\nversion: v1\nmodels:\n- tag: m:a\n  creation_time: ''\n")
+    build = Imaging.build
+
+    def editing(*args: Any) -> Any:
+        weights.write_text("other")  # in place: the context has a link of it
+        return build(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Imaging, "build", editing)
+        made = iris.containerize().outcomes["image"]
+    assert (made.state, made.why) == ("ran", "the model m:a changed while the image was built")
+    weights.write_text("first")
+    assert iris.containerize().outcomes["image"].state == "ran"
+    assert iris.containerize().outcomes["image"].state == "cached"
