@@ -11,7 +11,6 @@ from importlib import import_module
 from .bento.library import Library
 from .bento.tag import Tag
 from .engine.action import CACHED, RAN, RESTORED, Action, Outcome
-from .engine.collect import in_use
 from .engine.content_store import Missing
 from .engine.explain import explain
 from .engine.progress import Progress
@@ -39,7 +38,7 @@ def run(
     dry: bool = False,
 ) -> Result:
     """Build the goals, or only plan them (`dry`); errors of steps are in the result, errors of usage are raised."""
-    with in_use(session.settings.cache):
+    with session.at_work():
         return _run(goals, session, progress, dry)
 
 

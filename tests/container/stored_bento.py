@@ -30,9 +30,12 @@ class Stored:
         (self.directory / "bento.yaml").write_text("name: iris\nversion: v1\n")
         (self.directory / "env/docker/Dockerfile").write_text("FROM scratch\n")
 
-    def containerize(self, *opts: str, dry: bool = False, force: bool = False) -> Result:
+    def session(self, *opts: str, force: bool = False) -> Session:
         ask = ImageAsk("docker", options=Options.parse(opts))
-        session = Session(Settings(str(self.here), {**os.environ, **self.docker.env}, image=ask, force=force))
+        return Session(Settings(str(self.here), {**os.environ, **self.docker.env}, image=ask, force=force))
+
+    def containerize(self, *opts: str, dry: bool = False, force: bool = False) -> Result:
+        session = self.session(*opts, force=force)
         try:
             return containerize("iris:v1", session, Silent(), dry=dry)
         finally:

@@ -15,8 +15,11 @@ import bentomake.imaging
 from bentomake.bento.layout import digests_file
 from bentomake.bento.library import Library
 from bentomake.bento.tag import Tag
+from bentomake.containerize import containerize
+from bentomake.engine.collect import clear
 from bentomake.engine.content_store import ContentStore
 from bentomake.engine.digest import of_bytes
+from bentomake.engine.progress import Silent
 from bentomake.engine.stat_index import StatIndex
 from bentomake.engine.tree import FILE, Entry
 from bentomake.errors import StoreError
@@ -155,3 +158,14 @@ def test_an_image_whose_model_was_edited_while_it_was_built_is_made_again(
     weights.write_text("first")
     assert iris.containerize().outcomes["image"].state == "ran"
     assert iris.containerize().outcomes["image"].state == "cached"
+
+
+def test_a_cache_that_is_cleared_beside_a_command_that_has_opened_it_fails_nothing(
+    iris: Stored, tmp_path: Path
+) -> None:
+    assert iris.containerize().errors == []
+    session = iris.session()
+    assert clear(session.settings.cache)
+    assert containerize("iris:v1", session, Silent()).errors == []
+    session.close()
+    assert iris.containerize().outcomes["image"].state == "cached", "what it made is remembered"
