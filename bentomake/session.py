@@ -47,7 +47,7 @@ class Session:
 
     @contextlib.contextmanager
     def at_work(self) -> Iterator[None]:
-        """Hold while building: nobody clears the cache meanwhile; one that was cleared since it was opened is opened anew."""
+        """Hold while building: nobody clears the cache then; one that was cleared before is opened anew."""
         with in_use(self.settings.cache):
             if not self._is_there():
                 self.cache.close()
