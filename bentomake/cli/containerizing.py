@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from ..execution import Result
 
 _NAMED = re.compile(r"(?s)^([^=]+=).*")
-_SECRET = re.compile(r"(?s)^((?:--opt=)?(?:(?:--)?build[-_]arg[=:][^=]+=|(?:creds|decryption[-_]key)[=:])).*")
+_SECRET = re.compile(
+    r"(?s)^((?:--opt=)?[\s-]*(?:opt\s*[=:])?(?:build[-_]arg\s*[=:][^=]+=|(?:creds|decryption[-_]key)\s*[=:])).*"
+)
 
 
 def carry_out(given: Mapping[str, Any], line: Line) -> int:

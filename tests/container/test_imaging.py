@@ -64,6 +64,17 @@ def test_credentials_inside_of_an_option_are_keyed_and_not_in_clear(tmp_path):
     )
 
 
+def test_a_build_argument_in_buildctls_own_words_is_keyed_and_not_in_clear(tmp_path):
+    def asked(word):
+        made = imaging(tmp_path, f"opt=build-arg:TOKEN={word}", "opt=filename=Dockerfile", backend="buildctl")
+        hidden = made._values(Request(str(tmp_path), "Dockerfile", ("x:1",), options=made.options))
+        assert word in hidden
+        return made.param("image.options"), made.param("image.build_args")
+
+    assert asked("hunter2-hunter2") != asked("hunter3-hunter3") and asked("hunter3-hunter3") == asked("hunter3-hunter3")
+    assert "hunter" not in repr(asked("hunter2-hunter2")) and "filename=Dockerfile" in repr(asked("hunter2-hunter2"))
+
+
 def test_what_a_log_must_not_have(tmp_path):
     (tmp_path / "aws").write_text("[default]\naws_secret_access_key = wJalrXUtnFEMI/K7MDENG\n")
     asked = imaging(tmp_path, "secret=id=aws,src=aws", "build-arg=TOKEN=s3cr3t-value", env={"PIP": "pip-password"})
