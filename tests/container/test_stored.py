@@ -169,3 +169,18 @@ def test_a_cache_that_is_cleared_beside_a_command_that_has_opened_it_fails_nothi
     assert containerize("iris:v1", session, Silent()).errors == []
     session.close()
     assert iris.containerize().outcomes["image"].state == "cached", "what it made is remembered"
+
+
+def test_a_model_with_a_file_that_cannot_be_read_any_more_is_an_error_and_no_traceback(
+    iris: Stored, own_home: Path
+) -> None:
+    model = own_home / "models/m/a"
+    model.mkdir(parents=True)
+    (model / "model.yaml").write_text("creation_time: '2024-01-01'\n")
+    (model / "weights").symlink_to(own_home / "elsewhere")
+    (own_home / "elsewhere").touch()
+    (iris.directory / "bento.yaml").write_text("name: iris\nversion: v1\nmodels:\n- tag: m:a\n  creation_time: ''\n")
+    assert iris.containerize().errors == []
+    (own_home / "elsewhere").unlink()
+    (error,) = iris.containerize().errors
+    assert error.message == f"The model m:a cannot be read: {model}/weights: No such file or directory."
