@@ -40,9 +40,9 @@ def main() -> int:
     import gc
 
     gc.disable()  # a build is short, and nearly all of the many small records that it makes stay to its end
-    from .cli.parsed import carry_out, known
+    from .cli.plain import carry_out, read
 
-    found = None if completing else known(argv, os.environ)
+    found = None if completing else read(argv)
     if found is not None:
         from .cli.ending import ended
 

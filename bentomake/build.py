@@ -11,7 +11,6 @@ from importlib import import_module
 from .bento.library import Library
 from .bento.tag import Tag
 from .engine.action import CACHED, RAN, RESTORED, Action, Outcome
-from .engine.collect import in_use
 from .engine.content_store import Missing
 from .engine.explain import explain
 from .engine.progress import Progress
@@ -39,7 +38,7 @@ def run(
     dry: bool = False,
 ) -> Result:
     """Build the goals, or only plan them (`dry`); errors of steps are in the result, errors of usage are raised."""
-    with in_use(session.settings.cache):
+    with session.at_work():
         return _run(goals, session, progress, dry)
 
 
@@ -119,11 +118,9 @@ def _arrive(outcome: Outcome, session: Session, dry: bool) -> Built:
     below = {path[len("bento/") :]: entry for path, entry in tree.items() if path.startswith("bento/")}
     whole = session.store.whole(below)
     models = [Tag.parse(model["tag"]) for model in arrival["models"] if model["registry"] == "bentoml"]
-    files = [path for model in models for path in project.models.where(model).values()]
-    with project.model_index.linking(files) as linked:
-        state, put_back = library.install(tag, arrival["digest"], whole, models, session.store)
-    for path in linked:
-        session.watch.linked(path)
+    state, put_back = library.install(tag, arrival["digest"], whole, models, session.store, project.model_index)
+    for path, stamp in project.model_index.linked.items():
+        session.watch.linked(path, stamp)
     library.set_latest(tag)
     if outcome.state == CACHED and state != "there":
         outcome.state = RESTORED

@@ -10,7 +10,6 @@ from importlib import import_module
 from .bento.library import Library, home
 from .container.noted import note
 from .engine.action import CACHED
-from .engine.collect import in_use
 from .engine.explain import explain
 from .engine.progress import Progress
 from .engine.rule import Rule
@@ -32,7 +31,7 @@ def containerize(text: str, session: Session, progress: Progress, *, dry: bool =
     What to make is in `session.settings.image`. Errors of steps are in the result, errors of usage are raised.
     """
     began = time.monotonic()
-    with in_use(session.settings.cache):
+    with session.at_work():
         tag = Library(home(session.settings.env)).resolve(text)
         stored = StoredBento(tag, session)
         stored.ahead()

@@ -171,10 +171,7 @@ class Imaging:
     @contextlib.contextmanager
     def staged(self, name: str, tree: Tree, models: Mapping[str, str | bytes]) -> Iterator[str]:
         """The directory of the context; see container.staging."""
-        with (
-            self._models.linking(path for path in models.values() if isinstance(path, str)),
-            staged(self._home, name, tree, models, self._store) as directory,
-        ):
+        with staged(self._home, name, tree, models, self._store, self._models) as directory:
             yield directory
 
     @contextlib.contextmanager

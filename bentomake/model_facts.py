@@ -12,6 +12,7 @@ from .engine.digest import Digest, of_value
 from .engine.fact import ABSENT, Fact
 from .engine.fresh import Watch
 from .engine.stat_index import StatIndex
+from .errors import StoreError
 from .workspace import Settings
 
 KINDS = ("model_tag", "model_query", "model")
@@ -63,4 +64,7 @@ def _model(tag: Tag, models: ModelStore, watch: Watch, index: StatIndex) -> Fact
         watch.path(path, st)
         return index.digest(path, st)
 
-    return Fact(models.digest(tag, digest))
+    try:
+        return Fact(models.digest(tag, digest))
+    except OSError as error:
+        raise StoreError(f"The model {tag} cannot be read: {error.filename}: {error.strerror}.") from error

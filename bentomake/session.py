@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
 
 from . import __version__
 from .engine.code import CodeIdentity
-from .engine.collect import limit_of
+from .engine.collect import in_use, limit_of
 from .engine.content_store import ContentStore
 from .engine.fresh import Watch, read_key
 from .engine.single_flight import SingleFlight
@@ -42,6 +44,22 @@ class Session:
         self.cache = ActionCache(os.path.join(cache, "actions"))
         self.flights = SingleFlight(os.path.join(cache, "locks"))
         self.code = CodeIdentity(__version__, os.path.join(cache, "state", "code.json"))
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Hold while building: nobody clears the cache then; one that was cleared before is opened anew."""
+        with in_use(self.settings.cache):
+            if not self._is_there():
+                self.cache.close()
+                self._open(self.settings.cache)
+            yield
+
+    def _is_there(self) -> bool:
+        """Whether the cache is the one that was opened: one that was cleared has another key, or none."""
+        try:
+            return read_key(self.settings.cache) == self.key
+        except FileNotFoundError:
+            return False
 
     def close(self) -> None:
         self.cache.close()

@@ -73,6 +73,8 @@ def image(ctx: Context) -> Mapping[str, Produced]:
         made, image_id = engine.build(ctx, engine.request(request, _labels(bento)))
     if made.returncode != 0:
         raise _failed(ctx, made, text, f"{bento['name']}:{bento['version']}", name, ctx.input("bento"))
+    for model in ctx.changed("model"):  # the context had links of its files, not copies
+        ctx.forget(f"the model {model} changed while the image was built")
     return {"image.json": _descriptor(ctx, request, tags, image_id)}
 
 

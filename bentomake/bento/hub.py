@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
+
+_COMMIT = re.compile(r"[0-9A-Za-z._-]+")
 
 
 def hub_files(env: Mapping[str, str], model: Mapping[str, Any]) -> dict[str, str | bytes]:
@@ -21,7 +24,8 @@ def hub_files(env: Mapping[str, str], model: Mapping[str, Any]) -> dict[str, str
     folder = "models--" + name.replace("/", "--")
     top = os.path.join(cache, folder, "snapshots", commit)
     found: dict[str, str | bytes] = {}
-    for root, _, files in os.walk(top) if name and commit else ():
+    plain = _COMMIT.fullmatch(commit) and commit not in (".", "..")  # a Bento from elsewhere may say anything
+    for root, _, files in os.walk(top) if name and plain else ():
         for each in files:
             path = os.path.join(root, each)
             found[f"hf-models/{folder}/snapshots/{commit}/{os.path.relpath(path, top)}"] = path

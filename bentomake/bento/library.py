@@ -12,7 +12,7 @@ from typing import Any
 
 from ..engine.content_store import ContentStore
 from ..engine.placing import Placing, reflinks
-from ..engine.stat_index import write_atomically
+from ..engine.stat_index import StatIndex, write_atomically
 from ..engine.tree import Tree
 from ..errors import StoreError, UsageError
 from . import yaml_text
@@ -52,9 +52,11 @@ class Library:
         return found.group(1).decode() if found else None
 
     def install(
-        self, tag: Tag, digest: str, tree: Tree, models: Iterable[Tag], store: ContentStore
+        self, tag: Tag, digest: str, tree: Tree, models: Iterable[Tag], store: ContentStore, index: StatIndex
     ) -> tuple[str, list[str]]:
         """Put a Bento in its place: ("new" | "there" | "restored", what was put back).
+
+        The `index` knows the files of the models, and is told of their links.
 
         UsageError if another Bento has the tag; StoreError if the store cannot be written. A Bento that is there is
         never rewritten: only what is missing (a file, its models/) is put back.
@@ -63,8 +65,8 @@ class Library:
         models = list(models)
         try:
             if os.path.isdir(directory):
-                return self._complete(tag, digest, tree, models, store)
-            self._stage(directory, tree, models, store)
+                return self._complete(tag, digest, tree, models, store, index)
+            self._stage(directory, tree, models, store, index)
         except OSError as error:
             raise StoreError(
                 f"The Bento store {self.root} cannot be written: {error.strerror or error}.",
@@ -73,7 +75,7 @@ class Library:
         return "new", []
 
     def _complete(
-        self, tag: Tag, digest: str, tree: Tree, models: list[Tag], store: ContentStore
+        self, tag: Tag, digest: str, tree: Tree, models: list[Tag], store: ContentStore, index: StatIndex
     ) -> tuple[str, list[str]]:
         there = self.digest(tag)
         directory = self.directory(tag)
@@ -91,11 +93,11 @@ class Library:
         if gone:
             self._placing(store, directory).tree({path: tree[path] for path in gone}, linked=_LINKED)
         missing = [m for m in models if not os.path.isdir(os.path.join(directory, MODELS, m.name, m.version or ""))]
-        linked = _link_models(directory, missing, models, ModelStore(self.home), store) if missing else []
+        linked = _link_models(directory, missing, models, ModelStore(self.home), store, index) if missing else []
         put_back = [*gone, *linked]
         return ("restored" if put_back else "there"), put_back
 
-    def _stage(self, directory: str, tree: Tree, models: list[Tag], store: ContentStore) -> None:
+    def _stage(self, directory: str, tree: Tree, models: list[Tag], store: ContentStore, index: StatIndex) -> None:
         temporary = os.path.join(self.home, "tmp")
         os.makedirs(temporary, exist_ok=True)
         os.makedirs(os.path.dirname(directory), exist_ok=True)
@@ -106,7 +108,7 @@ class Library:
             fcntl.flock(lock, fcntl.LOCK_EX)
             os.mkdir(name)
             self._placing(store, name).tree(tree, linked=_LINKED)
-            _link_models(name, models, models, ModelStore(self.home), store)
+            _link_models(name, models, models, ModelStore(self.home), store, index)
             try:
                 os.rename(name, directory)
             except OSError:
@@ -256,7 +258,7 @@ def _sweep_one(lock_path: str) -> None:
 
 
 def _link_models(
-    directory: str, missing: list[Tag], models: list[Tag], source: ModelStore, store: ContentStore
+    directory: str, missing: list[Tag], models: list[Tag], source: ModelStore, store: ContentStore, index: StatIndex
 ) -> list[str]:
     """Hard links to the model store's files; on another file system the Bento has none, as a real one never has."""
     linked = []
@@ -267,7 +269,7 @@ def _link_models(
             for path in source.files(tag):
                 link = os.path.join(target, path)
                 os.makedirs(os.path.dirname(link), exist_ok=True)
-                os.link(os.path.realpath(os.path.join(source.directory(tag), path)), link)
+                index.link(os.path.join(source.directory(tag), path), link)
             with open(os.path.join(directory, MODELS, tag.name, LATEST), "w", encoding="utf-8") as file:
                 file.write(latest[tag.name].version or "")
             linked.append(f"{MODELS}/{tag.name}/{tag.version}")

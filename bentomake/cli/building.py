@@ -16,7 +16,7 @@ from ..execution import Result, summary
 from ..runs import record_run
 from ..session import Session
 from ..workspace import Settings, enter, goals
-from .parsed import Line
+from .plain import Line
 from .shown import collect, image_success, show_notes, show_steps, success
 
 

@@ -21,14 +21,16 @@ from ..errors import EXIT_OK, UsageError
 from ..runs import record_run
 from ..session import Session
 from ..workspace import ImageAsk, Settings, enter
-from .parsed import Line
+from .plain import Line
 from .shown import collect, image_success, show_notes, show_steps
 
 if TYPE_CHECKING:
     from ..execution import Result
 
 _NAMED = re.compile(r"(?s)^([^=]+=).*")
-_SECRET = re.compile(r"(?s)^((?:--opt=)?(?:(?:--)?build[-_]arg[=:][^=]+=|(?:creds|decryption[-_]key)[=:])).*")
+_SECRET = re.compile(
+    r"(?s)^((?:--opt=)?[\s-]*(?:opt\s*[=:])?(?:build[-_]arg\s*[=:][^=]+=|(?:creds|decryption[-_]key)\s*[=:])).*"
+)
 
 
 def carry_out(given: Mapping[str, Any], line: Line) -> int:

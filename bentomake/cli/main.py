@@ -12,37 +12,25 @@ from click.shell_completion import CompletionItem
 from .. import __version__, console
 from ..errors import EXIT_USAGE
 from .ending import ended, interrupted
+from .options import COMMANDS
 
-# command → (module, one line of help); a command's module is imported when it is used
-_COMMANDS = {
-    "build": ("build", "Build here, or in the named directories (the default command)."),
-    "containerize": ("containerize", "Make an image of a Bento of the store."),
-    "check": ("check", "Judge a bentofile: what cannot work, and what will surprise."),
-    "schema": ("schema", "Print the JSON Schema of a bentofile, for editors."),
-    "explain": ("explain", "Say why the steps of a past run ran, or did not."),
-    "list": ("store", "List the Bentos of the store."),
-    "get": ("store", "Show a Bento of the store."),
-    "delete": ("store", "Delete Bentos from the store."),
-    "cache": ("cache", "Look after the cache: stats, gc, verify, export-wheels, clear."),
-    "completion": ("completion", "Print the completion script of a shell."),
-}
 _PRINTS = {"-h", "--help", "--version"}  # with one of these click prints by itself, and nothing else is done
 
 
 class _Group(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in _COMMANDS:
+        if name not in COMMANDS:
             return None
-        module = import_module(f".{_COMMANDS[name][0]}", __package__)
+        module = import_module(f".{COMMANDS[name][0]}", __package__)
         command: click.Command = getattr(module, f"{name}_command")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         completing = ctx.resilient_parsing and not args  # then the first word is still being typed
@@ -63,7 +51,7 @@ class _Group(click.Group):
 def with_command(args: Sequence[str]) -> list[str]:
     """The arguments with their command in front: `build` unless the first word is one, or help is asked for."""
     args = list(args)
-    if args and (args[0] in _COMMANDS or args[0] in ("-h", "--help")):
+    if args and (args[0] in COMMANDS or args[0] in ("-h", "--help")):
         return args
     if args and args[0] == "--version":
         if len(args) == 1:

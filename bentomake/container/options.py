@@ -14,6 +14,7 @@ from .words import FORCING, JOINED, PAIRS, SECRET, SWITCHES, UNKEYED
 
 Value = str | bool
 _SEPARATOR = re.compile("[=:]")
+_BUILD_ARG = "build-arg:"
 _ON = ("true", "1", "yes", "on")
 _OFF = ("false", "0", "no", "off")
 
@@ -89,6 +90,8 @@ class Options(NamedTuple):
         for name, value in self.given:
             if name in SECRET:
                 found.append([name, _name_of(name, value)])
+            elif name == "opt" and _told(value):
+                found.append([name, str(value).partition("=")[0]])
             elif name not in UNKEYED:
                 found.append([name, value])
         return found
@@ -96,7 +99,8 @@ class Options(NamedTuple):
     def secret_sources(self) -> tuple[SecretSource, ...]:
         """Where the values are that the key must not have in clear; UsageError for a secret without an id."""
         found = [read_secret(value) for value in self.values("secret")]
-        return (*found, *(read_build_arg(value) for value in self.values("build-arg")))
+        told = [*self.values("build-arg"), *filter(None, map(_told, self.values("opt")))]
+        return (*found, *map(read_build_arg, told))
 
     def forcing(self) -> tuple[str, ...]:
         """The options given that ask for work even if the same was done before (no-cache, pull, push …)."""
@@ -141,6 +145,11 @@ def _name_of(name: str, value: Value) -> str:
     if name == "secret":
         return read_secret(text).name
     return text.partition("=")[0] if name in ("build-arg", "ssh") else "given"
+
+
+def _told(value: Value) -> str | None:
+    """The build argument that buildctl is told in its own words: `--opt build-arg:NAME=VALUE`."""
+    return value.removeprefix(_BUILD_ARG) if isinstance(value, str) and value.startswith(_BUILD_ARG) else None
 
 
 def _texts(name: str, value: object) -> list[Value]:

@@ -6,26 +6,37 @@ import contextlib
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 from ..engine.content_store import ContentStore
 from ..engine.placing import NO_LINK, sound
+from ..engine.stat_index import StatIndex
 from ..engine.tree import LINK, Tree
 
 _SLOTS = 8  # builds of one Bento's images at once
 
 
 @contextlib.contextmanager
-def staged(home: str, name: str, tree: Tree, beside: Mapping[str, str | bytes], store: ContentStore) -> Iterator[str]:
+def staged(
+    home: str,
+    name: str,
+    tree: Tree,
+    beside: Mapping[str, str | bytes],
+    store: ContentStore,
+    index: StatIndex | None = None,
+) -> Iterator[str]:
     """The context's directory, for the time of a build.
 
-    `tree` comes from the content store; `beside` has what lies elsewhere: path in the context → a file, or bytes.
+    `tree` comes from the content store; `beside` has what lies elsewhere: path in the context → a file, or bytes. The
+    `index` knows those files, and is told of their links.
     It stands in `home`/tmp, on the file system of the models, and all is hard links: BuildKit remembers what a path
     had sent by name, size and time, so the path depends on `name` only, and a blob's time on its digest.
     """
     temporary = os.path.join(home, "tmp")
     os.makedirs(temporary, exist_ok=True)
     directory, lock = _slot(os.path.join(temporary, f"bentomake-context-{name}"))
+    linked: list[Callable[[], None]] = []
     try:
         shutil.rmtree(directory, ignore_errors=True)
         os.mkdir(directory, 0o755)
@@ -46,9 +57,14 @@ def staged(home: str, name: str, tree: Tree, beside: Mapping[str, str | bytes], 
                 os.chmod(target, 0o644)
                 os.utime(target, ns=(0, 0))
             else:
-                _link(os.path.realpath(content), target, store)
+                _link(content, target, store, index)
+                if index is not None:
+                    linked.append(partial(index.unlink, content, target))
         yield directory
     finally:
+        for unlink in linked:
+            with contextlib.suppress(OSError):
+                unlink()
         shutil.rmtree(directory, ignore_errors=True)
         with contextlib.suppress(OSError):
             os.unlink(f"{directory}.lock")
@@ -82,9 +98,12 @@ def _parents(directory: str, path: str, made: set[str]) -> None:
         made.add(parent)
 
 
-def _link(source: str, target: str, store: ContentStore) -> None:
+def _link(source: str, target: str, store: ContentStore, index: StatIndex | None = None) -> None:
     try:
-        os.link(source, target)
+        if index is None:
+            os.link(os.path.realpath(source), target)
+        else:
+            index.link(source, target)
     except OSError as error:
         if error.errno not in NO_LINK:
             raise

@@ -21,7 +21,7 @@ _DUE = 256 << 20  # bytes that were added since the last collection
 _DAY = 86400  # seconds
 _OLD = 30 * _DAY
 # Below state/: each is made again when it is asked for and not there. Not the digests of models: that takes minutes.
-_RECORDS = ("bentofiles", "bentos", "fresh", "interpreters", "plans", "projects", "runs", "words")
+_RECORDS = ("bentofiles", "bentos", "fresh", "interpreters", "plans", "projects", "runs")
 _SETTLED = ("git_commits.json", "hf_revisions.json")  # which commits a project keeps to until `--upgrade`
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from .blobs import Blobs, Changed, Missing, hashed_at
 from .digest import Digest
-from .tree import FILE, TREE, Dumped, Tree, differing, dumped, load, under
+from .tree import FILE, TREE, Dumped, Tree, check_links, differing, dumped, load, under
 
 __all__ = ["Changed", "ContentStore", "Missing", "hashed_at"]
 
@@ -50,6 +50,10 @@ class ContentStore(Blobs):
             if name not in self._below:
                 self._below[name] = under(path, self.tree(tree[path].digest))
             found |= self._below[name]
+        try:
+            check_links(found)
+        except ValueError as error:
+            raise Missing(str(error)) from error
         return found
 
     def reach(self, digest: Digest) -> Iterator[Digest]:

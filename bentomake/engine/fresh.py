@@ -140,10 +140,10 @@ class Watch:
     def variable(self, name: str, value: str | None) -> None:
         self._variables[name] = value
 
-    def linked(self, path: str) -> None:
-        """A file that the build made a hard link of: it has another signature now, and is the same."""
+    def linked(self, path: str, stamp: int) -> None:
+        """A file that the build made a hard link of: it is the same, and has this signature since."""
         if path in self._stamps:
-            self._stamps[path] = 0
+            self._stamps[path] = stamp
 
     def made(self, path: str) -> None:
         """Something that this build itself put there: its signature is taken when the record is written."""

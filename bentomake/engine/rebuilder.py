@@ -248,7 +248,7 @@ def _today(action: Action, kind: str, name: str) -> Line | None:
     """Today's answer to what a trace says was asked; None where it cannot be asked, as of a newer bentomake's trace."""
     try:
         fact = action.binding.facts.ask(kind, name)
-    except (KeyError, ValueError, UsageError):  # a kind, a place or a name that there is not
+    except (KeyError, ValueError, UsageError, StoreError):  # a kind, a place or a name that there is not, or is broken
         return None
     return Line(kind, name, fact.digest, fact.shown)
 

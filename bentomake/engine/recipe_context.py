@@ -137,6 +137,10 @@ class RecipeContext:
         self.discovered.append(Line(kind, name, fact.digest, fact.shown))
         return fact
 
+    def changed(self, kind: str) -> list[str]:
+        known = {line.name: line.digest for line in self.discovered if line.kind == kind}
+        return [name for name, digest in known.items() if self._binding.facts.ask(kind, name).digest != digest]
+
     def run(
         self,
         argv: list[str],

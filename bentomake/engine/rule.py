@@ -120,6 +120,9 @@ class Context(Protocol):
 
     def progress(self, done: int, total: int, unit: str) -> None: ...
 
+    def changed(self, kind: str) -> list[str]:
+        """The names, among what was discovered of a kind, of which another answer is true now."""
+
     def forget(self, why: str) -> None:
         """Do not remember this run: what it saw was not stable."""
 

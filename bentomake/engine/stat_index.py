@@ -8,7 +8,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from ..errors import StoreError
 from . import fresh
@@ -35,6 +35,7 @@ class StatIndex:
     def __init__(self, file: str, progress: Callable[[str, int, int], None] | None = None):
         self.file = file
         self.hashed = 0  # files that were read in this process
+        self.linked: dict[str, int] = {}  # those of which bentomake made or removed a link → the stamp since
         self._progress = progress
         self._changed: set[str] = set()
         self._room = 0  # how many lines may be appended before the file is written anew
@@ -92,33 +93,38 @@ class StatIndex:
         self._keep(path, sig, asked_at, digest, fast)
         return digest
 
-    @contextlib.contextmanager
-    def linking(self, paths: Iterable[str]) -> Iterator[list[str]]:
-        """While bentomake makes and removes hard links of files: each has another ctime then, and is the same file.
+    def link(self, path: str, target: str) -> None:
+        """Make a hard link of a file (through symbolic links); OSError if that cannot be."""
+        with self._same(path):
+            os.link(os.path.realpath(path), target)
 
-        Of a file that was known before only; that it was not written meanwhile, its mtime tells. In the list are, at
-        the end, those that it was true of.
+    def unlink(self, path: str, target: str) -> None:
+        """Remove such a link."""
+        with self._same(path):
+            os.unlink(target)
+
+    @contextlib.contextmanager
+    def _same(self, path: str) -> Iterator[None]:
+        """While bentomake makes or removes one link of a file: it has another ctime afterwards, and is the same file.
+
+        One that was known a moment before, and that has kept its mtime. No longer than one link takes: an edit that
+        keeps the mtime shows in the ctime alone, and would be taken for what bentomake did.
         """
-        before, linked = {}, list[str]()
-        for path in paths:
-            with contextlib.suppress(OSError):
-                st = os.stat(path)
-                if self.known(path, hash(signature(st))) is not None and fresh.settled(st.st_mtime_ns, time.time_ns()):
-                    before[path] = st
         try:
-            yield linked
-        finally:
-            for path, st in before.items():
-                with contextlib.suppress(OSError):
-                    now = os.stat(path)
-                    same = (now.st_size, now.st_mtime_ns, now.st_ino, now.st_mode)
-                    if (
-                        same == (st.st_size, st.st_mtime_ns, st.st_ino, st.st_mode)
-                        and now.st_ctime_ns != st.st_ctime_ns
-                    ):
-                        self._entries[path] = (hash(signature(now)), *self._entries[path][1:])
-                        self._changed.add(path)
-                        linked.append(path)
+            before = os.stat(path)
+            known = self.known(path, hash(signature(before))) is not None
+            known = known and fresh.settled(before.st_mtime_ns, time.time_ns())
+        except OSError:
+            known = False
+        yield
+        if not known:
+            return
+        with contextlib.suppress(OSError):
+            now = os.stat(path)
+            if signature(now)[:2] + signature(now)[3:] == signature(before)[:2] + signature(before)[3:]:
+                self.linked[path] = stamp = hash(signature(now))
+                self._entries[path] = (stamp, *self._entries[path][1:])
+                self._changed.add(path)
 
     def _keep(self, path: str, sig: Signature, asked_at: int, digest: Digest, fast: str) -> None:
         if settled(sig, asked_at):

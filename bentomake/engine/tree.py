@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from functools import partial
+from operator import itemgetter
 from typing import NamedTuple
 
 from .digest import Digest, of_bytes
@@ -55,7 +56,7 @@ def dump(tree: Tree) -> bytes:
 
 
 def load(data: bytes) -> dict[str, Entry]:
-    """Read what `dump` wrote; ValueError for anything else (a path that is absolute or climbs, a bad digest)."""
+    """Read what `dump` wrote; ValueError for anything else (a path that is absolute, climbs or lies behind a link)."""
     text = data.decode("utf-8", "surrogateescape")
     records = _RECORD.findall(text)
     if len(records) != text.count("\0") or (text and not text.endswith("\0")):
@@ -65,9 +66,23 @@ def load(data: bytes) -> dict[str, Entry]:
             if not _plain(path.split("/")):
                 raise ValueError(f"not a path of a tree: {path!r}")
     try:
-        return {path: Entry(Digest(sha256, int(size)), _MODES[mode]) for mode, sha256, size, path in records}
+        tree = {path: Entry(Digest(sha256, int(size)), _MODES[mode]) for mode, sha256, size, path in records}
     except KeyError as error:
         raise ValueError(f"not a mode of a tree: {error}") from None
+    check_links(tree)
+    return tree
+
+
+def check_links(tree: Tree) -> None:
+    """ValueError if a path lies behind a link: it would be written to wherever that shows."""
+    if LINK not in map(itemgetter(1), tree.values()):
+        return
+    links = {path for path, (_, mode) in tree.items() if mode == LINK}
+    for path in tree:
+        above = path
+        while above := above.rpartition("/")[0]:
+            if above in links:
+                raise ValueError(f"a path of a tree lies behind a link: {path!r}")
 
 
 def differing(old: bytes, new: bytes) -> tuple[dict[str, Entry], dict[str, Entry]]:

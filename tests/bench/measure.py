@@ -7,7 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import median
+from statistics import median, quantiles
 from typing import NamedTuple
 
 
@@ -22,7 +22,7 @@ class Failed(Exception):
     """A measured command did not do its job."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Contender:
     """A command, and what has to be done before each of its runs (not measured)."""
 
@@ -32,6 +32,7 @@ class Contender:
     env: Mapping[str, str]
     prepare: Callable[[], None] = lambda: None
     runs: list[Run] = field(default_factory=list)
+    beside: Sequence[Contender] = ()  # those whose runs stood side by side with these
 
     def go(self) -> Run:
         """Prepare, then run once; Failed with the command's own words unless it exits with 0."""
@@ -57,18 +58,45 @@ class Contender:
         return median(run.cpu for run in self.runs)
 
 
-def in_turns(contenders: Sequence[Contender], rounds: int, warm_up: int) -> None:
-    """Run them one after the other, `rounds` times after the warm-up; the runs are kept in each."""
+def in_turns(contenders: Sequence[Contender], rounds: int, warm_up: int, *, alternating: bool = False) -> None:
+    """Run them one after the other, `rounds` times after the warm-up; the runs are kept in each.
+
+    `alternating`: every second round goes backwards, so that none always runs after the same other.
+    """
     for number in range(warm_up + rounds):
-        for contender in contenders:
+        for contender in contenders[::-1] if alternating and number % 2 else contenders:
+            contender.beside = contenders
             run = contender.go()
             if number >= warm_up:
                 contender.runs.append(run)
 
 
 def ratio(a: Contender, b: Contender, what: str = "wall") -> float:
-    """How many times longer `a` takes than `b`: the median of the ratios of the runs that stood side by side."""
-    return median(getattr(x, what) / getattr(y, what) for x, y in zip(a.runs, b.runs, strict=True))
+    """How many times longer `a` takes than `b`: the median of the ratios of the runs that stood side by side.
+
+    Of two that did not run in turns, the ratio of the medians.
+    """
+    if a not in b.beside:
+        return of_medians(a, b, what)
+    return median(_ratios(a, b, what))
+
+
+def of_medians(a: Contender, b: Contender, what: str = "wall") -> float:
+    """The median of `a` in medians of `b`."""
+    return float(getattr(a, what) / getattr(b, what))
+
+
+def quartiles(a: Contender, b: Contender, what: str = "wall") -> tuple[float, float]:
+    """A quarter of the ratios of the pairs is below the first, a quarter above the second."""
+    found = _ratios(a, b, what)
+    if len(found) < 2:
+        return found[0], found[0]
+    low, _, high = quantiles(found, n=4, method="inclusive")
+    return low, high
+
+
+def _ratios(a: Contender, b: Contender, what: str) -> list[float]:
+    return [getattr(x, what) / getattr(y, what) for x, y in zip(a.runs, b.runs, strict=True)]
 
 
 def above(a: Contender, b: Contender, what: str = "cpu") -> float:
@@ -108,6 +136,7 @@ class Case:
                     self.target if first else "",
                     f"{self.found} {'✓' if self.met else '✗'}" if first else "",
                     one.name,
+                    str(len(one.runs)),
                     spread(one, "cpu"),
                     spread(one, "wall"),
                     "" if first else f"{ratio(one, ours, 'cpu'):.3g}",
@@ -117,11 +146,19 @@ class Case:
         return rows
 
 
-_HEAD = ["case", "target", "found", "command", "CPU: median [min … max]", "wall: median [min … max]"]
+_HEAD = ["case", "target", "found", "command", "n", "CPU: median [min … max]", "wall: median [min … max]"]
 _HEAD += ["CPU / bentomake's", "wall / bentomake's"]
 
 
-def table(cases: Sequence[Case]) -> str:
-    """All cases as one Markdown table."""
-    rows = [_HEAD, ["---"] * len(_HEAD), *(row for case in cases for row in case.rows())]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+def head() -> str:
+    """The first two lines of the Markdown table."""
+    return "\n".join(map(_line, (_HEAD, ["---"] * len(_HEAD))))
+
+
+def lines(case: Case) -> str:
+    """A case's lines of the table: one a command; n is how often it was run."""
+    return "\n".join(map(_line, case.rows()))
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

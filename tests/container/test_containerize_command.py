@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 import bentomake.containerize
-from bentomake.cli.containerize import OLDER
 from bentomake.cli.containerizing import discreet
 from bentomake.cli.main import run
+from bentomake.cli.options import OLDER
 from bentomake.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, StepError
 from bentomake.execution import Result
 from bentomake.images import Image
@@ -85,7 +85,7 @@ def test_everything_at_once(asked: Asked, capsys: pytest.CaptureFixture[str], tm
 
 def test_each_older_flag_is_the_option_of_its_name(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
     values = {"secret": "id=aws,src=x", "platform": "linux/amd64", "shm-size": "1m"}
-    for name, (metavar, _, _) in OLDER.items():
+    for name, (_, _, metavar, _) in OLDER.items():
         words = [f"--{name}"] if metavar is None else [f"--{name}", values.get(name, "a=b")]
         assert run(["containerize", "iris", "--backend", "buildx", *words]) == EXIT_OK, name
         assert asked.image.options is not None
@@ -252,6 +252,9 @@ def test_a_dry_run_says_so(asked: Asked, capsys: pytest.CaptureFixture[str]) -> 
         (["--opt", "build-arg=A=hush\nhush"], ["--opt", "build-arg=A=…"]),
         (["--opt=build_arg:A=hush"], ["--opt=build_arg:A=…"]),
         (["--opt", "creds=me:hush"], ["--opt", "creds=…"]),
+        (["--opt", " -build-arg =A=hush hush"], ["--opt", " -build-arg =A=…"]),
+        (["--opt", "---creds:me:hush"], ["--opt", "---creds:…"]),
+        (["--opt", "opt=build-arg:A=hush,hush"], ["--opt", "opt=build-arg:A=…"]),
         (["--cache-to", "type=s3,secret_access_key=hush,a=b"], ["--cache-to", "type=s3,secret_access_key=…,a=b"]),
         (["--opt", "build-context=x=https://me:hush@host/x"], ["--opt", "build-context=x=https://…@host/x"]),
         (["iris", "--opt", "label=a=b", "--build-arg", "A"], ["iris", "--opt", "label=a=b", "--build-arg", "A"]),

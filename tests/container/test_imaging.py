@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
+import time
 
 from bentomake.container.options import Options
 from bentomake.container.request import Request
 from bentomake.engine.content_store import ContentStore
+from bentomake.engine.digest import of_bytes
+from bentomake.engine.fresh import SETTLE
 from bentomake.engine.stat_index import StatIndex
 from bentomake.imaging import Imaging
 from bentomake.workspace import ImageAsk, Settings
 
 
-def imaging(tmp_path, *opts, env=None, **ask):
+def imaging(tmp_path, *opts, env=None, index=None, **ask):
     settings = Settings(cwd=str(tmp_path), env=env or {}, image=ImageAsk(options=Options.parse(opts), **ask))
-    store, index = ContentStore(str(tmp_path / "cache")), StatIndex(str(tmp_path / "index"))
+    store, index = ContentStore(str(tmp_path / "cache")), index or StatIndex(str(tmp_path / "index"))
     return Imaging(settings, b"k" * 32, store, str(tmp_path / "home"), index)
 
 
@@ -61,6 +64,17 @@ def test_credentials_inside_of_an_option_are_keyed_and_not_in_clear(tmp_path):
     )
 
 
+def test_a_build_argument_in_buildctls_own_words_is_keyed_and_not_in_clear(tmp_path):
+    def asked(word):
+        made = imaging(tmp_path, f"opt=build-arg:TOKEN={word}", "opt=filename=Dockerfile", backend="buildctl")
+        hidden = made._values(Request(str(tmp_path), "Dockerfile", ("x:1",), options=made.options))
+        assert word in hidden
+        return made.param("image.options"), made.param("image.build_args")
+
+    assert asked("hunter2-hunter2") != asked("hunter3-hunter3") and asked("hunter3-hunter3") == asked("hunter3-hunter3")
+    assert "hunter" not in repr(asked("hunter2-hunter2")) and "filename=Dockerfile" in repr(asked("hunter2-hunter2"))
+
+
 def test_what_a_log_must_not_have(tmp_path):
     (tmp_path / "aws").write_text("[default]\naws_secret_access_key = wJalrXUtnFEMI/K7MDENG\n")
     asked = imaging(tmp_path, "secret=id=aws,src=aws", "build-arg=TOKEN=s3cr3t-value", env={"PIP": "pip-password"})
@@ -92,3 +106,29 @@ def test_what_a_bento_lends_sets_no_variable_of_the_engine(tmp_path):
     asked = imaging(tmp_path, env={"DOCKER_HOST": "mine"})
     assert asked.lend_value("DOCKER_HOST", "theirs") == "id=DOCKER_HOST,env=BENTOMAKE_BUILD_DOCKER_HOST"
     assert asked.env == {"DOCKER_HOST": "mine", "BENTOMAKE_BUILD_DOCKER_HOST": "theirs"}
+
+
+def test_a_model_that_is_edited_while_its_image_is_built_is_hashed_again(tmp_path):
+    """The context's links give it another ctime, and an edit that keeps the time (rsync, cp -p) shows in no other."""
+    (model,) = settled_files(tmp_path, "weights")
+    index = StatIndex(str(tmp_path / "index"))
+    assert index.digest(str(model)) == of_bytes(b"weights")
+    asked = imaging(tmp_path, index=index)
+    with asked.staged("iris", {}, {"models/m/1/weights": str(model)}) as context:
+        assert os.path.samefile(model, os.path.join(context, "models/m/1/weights"))
+    assert (index.digest(str(model)), index.hashed) == (of_bytes(b"weights"), 1), "nobody edited it"
+    with asked.staged("iris", {}, {"models/m/1/weights": str(model)}):
+        before = os.stat(model)
+        time.sleep(SETTLE)
+        model.write_bytes(b"changed")
+        os.utime(model, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert index.digest(str(model)) == of_bytes(b"changed")
+
+
+def settled_files(directory, *names):
+    """Files that hold their names, as old as they have to be for a stat signature to be believed."""
+    for name in names:
+        (directory / name).write_text(name)
+        os.utime(directory / name, ns=(10**18, 10**18 + 1))
+    time.sleep(2 * SETTLE)
+    return [directory / name for name in names]

@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from stored_bento import Stored
@@ -14,10 +15,15 @@ import bentomake.imaging
 from bentomake.bento.layout import digests_file
 from bentomake.bento.library import Library
 from bentomake.bento.tag import Tag
+from bentomake.containerize import containerize
+from bentomake.engine.collect import clear
 from bentomake.engine.content_store import ContentStore
 from bentomake.engine.digest import of_bytes
+from bentomake.engine.progress import Silent
+from bentomake.engine.stat_index import StatIndex
 from bentomake.engine.tree import FILE, LINK, Entry
 from bentomake.errors import StoreError
+from bentomake.imaging import Imaging
 from bentomake.session import Session
 from bentomake.stored import StoredBento
 from bentomake.workspace import Settings
@@ -111,11 +117,13 @@ def test_latest_is_the_same_model_in_the_bento_and_in_its_image(
     (own_home / "models/m/latest").write_text("d")
     (iris.directory / "bento.yaml").write_text(yaml)
     models = [Tag("m", version) for version in "abc"]
-    Library(str(own_home)).install(Tag("iris", "v2"), "", {}, models, ContentStore(str(tmp_path / "store")))
+    Library(str(own_home)).install(
+        Tag("iris", "v2"), "", {}, models, ContentStore(str(tmp_path / "store")), StatIndex(str(tmp_path / "i"))
+    )
     staged: dict[str, str | bytes] = {}
 
     @contextlib.contextmanager
-    def noting(home: str, name: str, tree: object, beside: Mapping[str, str | bytes], store: object) -> Iterator[str]:
+    def noting(home: str, name: str, tree: object, beside: Mapping[str, str | bytes], *_: object) -> Iterator[str]:
         staged.update(beside)
         yield str(tmp_path)
 
@@ -151,3 +159,52 @@ def test_an_engine_that_is_not_there_is_said_once_and_nothing_is_fetched_for_it(
     assert [type(error).__name__ for error in result.errors] == ["BackendUnhealthy"]
     states = {name: outcome.state for name, outcome in result.outcomes.items()}
     assert (states["wheelhouse"], states["image"]) == ("failed", "skipped")
+
+
+def test_an_image_whose_model_was_edited_while_it_was_built_is_made_again(
+    iris: Stored, own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = own_home / "models/m/a/weights"
+    weights.parent.mkdir(parents=True)
+    (weights.parent / "model.yaml").write_text("creation_time: '2024-01-01'\n")
+    weights.write_text("first")
+    (iris.directory / "bento.yaml").write_text("name: iris\nversion: v1\nmodels:\n- tag: m:a\n  creation_time: ''\n")
+    build = Imaging.build
+
+    def editing(*args: Any) -> Any:
+        weights.write_text("other")  # in place: the context has a link of it
+        return build(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Imaging, "build", editing)
+        made = iris.containerize().outcomes["image"]
+    assert (made.state, made.why) == ("ran", "the model m:a changed while the image was built")
+    weights.write_text("first")
+    assert iris.containerize().outcomes["image"].state == "ran"
+    assert iris.containerize().outcomes["image"].state == "cached"
+
+
+def test_a_cache_that_is_cleared_beside_a_command_that_has_opened_it_fails_nothing(
+    iris: Stored, tmp_path: Path
+) -> None:
+    assert iris.containerize().errors == []
+    session = iris.session()
+    assert clear(session.settings.cache)
+    assert containerize("iris:v1", session, Silent()).errors == []
+    session.close()
+    assert iris.containerize().outcomes["image"].state == "cached", "what it made is remembered"
+
+
+def test_a_model_with_a_file_that_cannot_be_read_any_more_is_an_error_and_no_traceback(
+    iris: Stored, own_home: Path
+) -> None:
+    model = own_home / "models/m/a"
+    model.mkdir(parents=True)
+    (model / "model.yaml").write_text("creation_time: '2024-01-01'\n")
+    (model / "weights").symlink_to(own_home / "elsewhere")
+    (own_home / "elsewhere").touch()
+    (iris.directory / "bento.yaml").write_text("name: iris\nversion: v1\nmodels:\n- tag: m:a\n  creation_time: ''\n")
+    assert iris.containerize().errors == []
+    (own_home / "elsewhere").unlink()
+    (error,) = iris.containerize().errors
+    assert error.message == f"The model m:a cannot be read: {model}/weights: No such file or directory."

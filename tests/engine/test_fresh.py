@@ -148,6 +148,21 @@ def test_what_the_build_itself_made_is_taken_as_it_is_at_the_end(world):
     assert world.ask() is None
 
 
+def test_a_file_that_the_build_linked_is_taken_as_it_was_then_and_not_as_it_is_at_the_end(world):
+    for edited in (False, True):
+        world.settle()
+        world.watch = Watch()
+        world.watch.path(str(world.file))
+        os.link(world.file, world.directory / f"link-{edited}")
+        world.watch.linked(str(world.file), fresh.stamp_of(os.stat(world.file)))
+        if edited:
+            world.settle()
+            world.file.write_text("an edit before the record is written")
+            world.settle()
+        assert world.record()
+        assert (world.ask() is None) == edited
+
+
 def test_many_paths_are_watched_by_the_stats_that_were_taken(world):
     world.settle()
     asked, st = time.time_ns(), os.stat(world.file)

@@ -10,6 +10,7 @@ from toys import full_disk
 
 from bentomake.engine import stat_index
 from bentomake.engine.digest import of_bytes
+from bentomake.engine.fresh import SETTLE, stamp_of
 from bentomake.engine.stat_index import StatIndex, settled, write_atomically
 from bentomake.errors import StoreError
 
@@ -116,12 +117,18 @@ def test_a_file_that_bentomake_linked_itself_is_not_read_again(kept, tmp_path):
         old(tmp_path / name, BIG)
     indexed(kept, tmp_path / "linked", tmp_path / "written")
     index = StatIndex(kept)
-    names = ["linked", "written", "new", "missing"]
-    with index.linking(str(tmp_path / name) for name in names) as linked:
-        for name in names[:3]:
-            os.link(tmp_path / name, tmp_path / f"{name}-too")
-        (tmp_path / "written-too").write_bytes(BIG[:-1] + b"x")
-    assert linked == [str(tmp_path / "linked")]
+    for name in ("linked", "written", "new"):
+        index.link(str(tmp_path / name), str(tmp_path / f"{name}-too"))
+    with pytest.raises(FileNotFoundError):
+        index.link(str(tmp_path / "missing"), str(tmp_path / "missing-too"))
+    before = os.stat(tmp_path / "written")
+    time.sleep(SETTLE)
+    (tmp_path / "written-too").write_bytes(BIG[:-1] + b"x")
+    os.utime(tmp_path / "written", ns=(before.st_atime_ns, before.st_mtime_ns))  # only the ctime tells
+    index.unlink(str(tmp_path / "linked"), str(tmp_path / "linked-too"))
+    index.unlink(str(tmp_path / "written"), str(tmp_path / "written-too"))
+    assert index.linked[str(tmp_path / "linked")] == stamp_of(os.stat(tmp_path / "linked"))
+    assert index.linked[str(tmp_path / "written")] != stamp_of(os.stat(tmp_path / "written"))
     index.save()
     again, digests = indexed(kept, tmp_path / "linked", tmp_path / "written", tmp_path / "new")
     assert digests == [of_bytes(BIG), of_bytes(BIG[:-1] + b"x"), of_bytes(BIG)]

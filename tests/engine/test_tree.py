@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
+from bentomake.engine import tree
+from bentomake.engine.content_store import ContentStore, Missing
 from bentomake.engine.digest import Digest, of_bytes
 from bentomake.engine.tree import EXECUTABLE, FILE, LINK, Entry, dump, load, merge, under
 
@@ -55,3 +59,18 @@ def test_a_digest_is_64_hex_figures_and_a_size(text):
     with pytest.raises(ValueError):
         Digest.parse(text)
     assert Digest.parse(str(DIGEST)) == DIGEST
+
+
+def test_no_file_of_a_tree_lies_behind_a_link(tmp_path):
+    """A planted tree would be written to wherever its link shows."""
+    store = ContentStore(str(tmp_path / "store"))
+    link, file = Entry(store.put_bytes(os.fsencode(tmp_path / "away")), LINK), Entry(store.put_bytes(b"planted"), FILE)
+    for planted in ({"src/a": link, "src/a/b": file}, {"src": link, "src/a/b/c": file}, {"a": link, "a/b": link}):
+        with pytest.raises(ValueError, match="lies behind a link"):
+            load(dump(planted))
+    inner = store.put_tree({"a/b": file})
+    whole = store.put_tree({"src/a": link, "src": Entry(inner, tree.TREE)})
+    with pytest.raises(Missing, match="lies behind a link"):
+        ContentStore(store.root).tree(whole)
+    good = {"a": link, "a.b": file, "a-/b": file, "b/a": link, "b/ab": file}
+    assert load(dump(good)) == good
