@@ -147,6 +147,16 @@ class Imaging:
         return bool(getattr(self.backend, "dated", True))
 
     @property
+    def builder(self) -> str | None:
+        """The builder that the user has chosen by name, of an engine that has several."""
+        return (self.options.value("builder") or self.env.get("BUILDX_BUILDER")) if self.has("builder") else None
+
+    @property
+    def must_note(self) -> bool:
+        """Whether only a file of ours can tell what was made: the engine cannot be asked, nor is there a user's."""
+        return not self.lands and self.options.value("metadata-file") is None
+
+    @property
     def lands(self) -> bool:
         """Whether the image ends up where the engine can be asked for it."""
         return bool(self.backend.stores(self.options))
@@ -225,9 +235,13 @@ class Imaging:
             given.append(("network", "none"))
         return request._replace(options=self.options._replace(given=(*given, *self.options.given)))
 
-    def found(self, request: Request) -> Image | None:
-        """The image that was made, as the engine describes it."""
-        made = self.backend.image(request.tags[0], self.env) if self.lands else None
+    def found(self, request: Request, image_id: str | None) -> Image | None:
+        """The image that was made, as the engine describes it, or as it says of one that it gave to a registry."""
+        if not self.lands:
+            tell = getattr(self.backend, "sent", None)
+            sent: Image | None = tell(request._replace(options=self.options), image_id, self.env) if tell else None
+            return sent
+        made = self.backend.image(request.tags[0], self.env)
         if made is not None:
             self._made[request.tags[0]] = made
         return made

@@ -39,7 +39,8 @@ class Buildah(EngineCommand):
         if name in ("cache-from", "cache-to") and "=" in str(value):
             raise UsageError(
                 f"The option {name} of {self.name} is a repository, not {value!r}.",
-                hint=f"Write --opt {name}=registry.example.com/cache; `type=…` is BuildKit's (--backend buildx).",
+                hint=f"Write --opt {name}=registry.example.com/cache; `type=…` is BuildKit's (--backend buildx; "
+                "but for type=inline with a builder of its own: `docker buildx create --use`).",
             )
 
         if name == "output" and output_type(str(value)) not in ("local", "tar"):

@@ -92,6 +92,12 @@ class Buildctl(EngineCommand):
             loader.rooted = self.rooted
         return loader
 
+    def sent(self, request: Request, image_id: str | None, env: Mapping[str, str]) -> Image | None:
+        """The image that was made to be elsewhere."""
+        from .sent import as_noted
+
+        return as_noted(request)
+
     def base_digest(self, image: str, env: Mapping[str, str]) -> str | None:
         return None  # buildkitd has layers, not images
 

@@ -135,6 +135,14 @@ def test_a_progress_that_there_is_not_is_said_when_the_options_are_read(name: st
         get_backend(name, {}).check(Options.parse(["progress=fancy"]))
 
 
+def test_what_several_platforms_need_follows_the_builder_that_is_chosen() -> None:
+    platforms = ["platform=linux/amd64,linux/arm64"]
+    for env, words, own in (({}, [], True), ({"BUILDX_BUILDER": "x"}, [], False), ({}, ["builder=x"], False)):
+        with pytest.raises(UsageError) as raised:
+            get_backend("buildx", env).check(Options.parse([*platforms, *words]))
+        assert ("docker buildx create" in str(raised.value.hint)) == own
+
+
 def test_the_engine_prints_lines_whatever_the_terminal_is_to_show() -> None:
     for words, told in ((["progress=tty"], "plain"), (["progress=rawjson"], "rawjson"), (["quiet"], None)):
         argv = get_backend("docker", {}).argv(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stored_bento import Stored
+from stored_bento import FOUND, Stored
 
 import bentomake.imaging
 from bentomake.bento.layout import digests_file
@@ -146,6 +146,27 @@ def test_a_value_of_the_stage_build_is_lent_where_the_environment_has_none(
     (words,) = [call["argv"] for call in iris.docker.calls if "--file" in call["argv"]]
     secrets = [words[at + 1] for at, word in enumerate(words) if word == "--secret"]
     assert secrets == ["id=MODE,env=MODE" if given else "id=MODE,env=BENTOMAKE_BUILD_MODE"]
+
+
+def test_a_base_that_the_engine_fetched_for_the_build_makes_no_second_build(
+    iris: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (iris.directory / "env/docker/Dockerfile").write_text("FROM base:1\n")
+    inspect = "docker image inspect --format {{json .}} base:1"
+    iris.docker.answer(inspect, err="No such image: base:1", code=1)
+    build = bentomake.imaging.Imaging.build
+
+    def fetching(self: object, *args: object) -> object:
+        iris.docker.answer(inspect, {**FOUND, "Id": "sha256:base"})
+        return build(self, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(bentomake.imaging.Imaging, "build", fetching)
+    assert iris.containerize().outcomes["image"].state == "ran"
+    assert iris.containerize().outcomes["image"].state == "cached"
+    monkeypatch.setattr(bentomake.imaging.Imaging, "build", build)
+    iris.docker.answer(inspect, {**FOUND, "Id": "sha256:newer"})
+    again = iris.containerize().outcomes["image"]
+    assert again.state == "ran" and [reason.name for reason in again.reasons] == ["base:1"]
 
 
 def test_an_engine_that_is_not_there_is_said_once_and_nothing_is_fetched_for_it(iris: Stored) -> None:
