@@ -14,6 +14,7 @@ from .engine.explain import explain
 from .engine.progress import Progress
 from .engine.rule import Rule
 from .execution import Result, actions, carry_out
+from .head_start import HeadStart
 from .images import images
 from .session import Session
 from .stored import StoredBento
@@ -25,15 +26,24 @@ def rulebook() -> Sequence[Rule]:
     return rules
 
 
-def containerize(text: str, session: Session, progress: Progress, *, dry: bool = False, goal: str = "image") -> Result:
+def containerize(
+    text: str,
+    session: Session,
+    progress: Progress,
+    *,
+    dry: bool = False,
+    goal: str = "image",
+    head_start: HeadStart | None = None,
+) -> Result:
     """Make the image of the Bento that `text` names (name, name:latest, name:version or a unique prefix).
 
-    What to make is in `session.settings.image`. Errors of steps are in the result, errors of usage are raised.
+    What to make is in `session.settings.image`; `head_start` is the engine, if it was started already.
+    Errors of steps are in the result, errors of usage are raised.
     """
     began = time.monotonic()
     with session.at_work():
         tag = Library(home(session.settings.env)).resolve(text)
-        stored = StoredBento(tag, session)
+        stored = StoredBento(tag, session, head_start)
         stored.ahead()
         plan = actions(rulebook(), session, {"": stored}, [("", goal)])
         result = carry_out(plan, session, progress, dry)

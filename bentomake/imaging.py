@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .bento.layout import BUILDKIT, DOCKERFILE
 from .container import index_credentials, noted
@@ -18,7 +18,7 @@ from .container.options import Options
 from .container.registry import chosen, get_backend
 from .container.request import Request
 from .container.secret_source import masked
-from .container.staging import staged
+from .container.staging import Slot, slot, staged
 from .engine.content_store import ContentStore
 from .engine.digest import of_value
 from .engine.fact import ABSENT, Fact
@@ -29,6 +29,9 @@ from .engine.tree import Tree
 from .errors import BentomakeError
 from .workspace import Settings
 
+if TYPE_CHECKING:
+    from .head_start import HeadStart
+
 _OWN = "BENTOMAKE_BUILD_"  # begins the variables that hold values of the Bento's own
 _TELLING = 6  # characters: a shorter secret would blot out half a log
 
@@ -38,7 +41,7 @@ class Imaging:
 
     KINDS = ("base_image", "credential", "own_image", "secret")
 
-    def __init__(self, settings: Settings, key: bytes, store: ContentStore, home: str, models: StatIndex):
+    def __init__(self, settings: Settings, key: bytes, store: ContentStore, home: str, models: StatIndex | None = None):
         self.settings = settings
         self.ask_for = settings.image
         self.options = settings.image.options or Options()
@@ -50,6 +53,7 @@ class Imaging:
         self._credentials: dict[str, tuple[str, str] | None] = {}  # by URL: a keyring answers slowly
         self._lent: dict[str, tuple[str, str]] = {}
         self._own: dict[str, str] = {}
+        self.head_start: HeadStart | None = None
 
     @cached_property
     def backend(self) -> Backend:
@@ -181,8 +185,11 @@ class Imaging:
     @contextlib.contextmanager
     def staged(self, name: str, tree: Tree, models: Mapping[str, str | bytes]) -> Iterator[str]:
         """The directory of the context; see container.staging."""
-        with staged(self._home, name, tree, models, self._store, self._models) as directory:
+        with staged(self._slot(name), tree, models, self._store, self._models) as directory:
             yield directory
+
+    def _slot(self, name: str) -> Slot:
+        return (self.head_start.slots.pop(name, None) if self.head_start else None) or slot(self._home, name)
 
     @contextlib.contextmanager
     def contexts(self, asked: Mapping[str, tuple[str, Tree]]) -> Iterator[dict[str, str]]:
@@ -192,21 +199,30 @@ class Imaging:
         """
         with contextlib.ExitStack() as stack:
             yield {
-                name: stack.enter_context(staged(self._home, directory, tree, {}, self._store))
+                name: stack.enter_context(staged(self._slot(directory), tree, {}, self._store))
                 for name, (directory, tree) in asked.items()
                 if tree and self.backend.named_contexts
             }
 
-    def build(self, ctx: Any, request: Request) -> tuple[Completed, str | None]:
-        """Run the engine, live, and what it does afterwards (loading, tagging): how it ended, and the image's id."""
-        self._ahead("forget")
-        noted.forget(self.options)
+    def command(self, request: Request) -> tuple[list[str], dict[str, str]]:
+        """The engine's command for a request, and its environment."""
         env = self.backend.env(self.env)
         argv = self.backend.argv(request)
         if self.ask_for.run_as_root:
             argv = as_root(argv, env, (source.variable for source in request.sources() if source.variable))
         elif isinstance(self.backend, EngineCommand):
             argv = self.backend.direct(argv, env)
+        return argv, env
+
+    def build(self, ctx: Any, request: Request, dockerfile: str) -> tuple[Completed, str | None]:
+        """Run the engine, live, and what it does afterwards (loading, tagging): how it ended, and the image's id.
+
+        An engine that has a head start, and was started with just this request, is only given the Dockerfile's text.
+        """
+        self._ahead("forget")
+        noted.forget(self.options)
+        argv, env = self.command(request)
+        begun = self.head_start.taken(argv, env) if self.head_start else None
         hidden = self._values(request)
 
         def hide(text: str) -> str:
@@ -214,7 +230,8 @@ class Imaging:
                 text = text.replace(value, "****")
             return text
 
-        done = ctx.run(argv, env=env, cwd=self.settings.cwd, hide=hide, live=True)
+        given = {"begun": begun, "stdin": dockerfile} if begun else {}
+        done = ctx.run(argv, env=env, cwd=self.settings.cwd, hide=hide, live=True, **given)
         return done, self.backend.after(request, done, self.env) if done.returncode == 0 else None
 
     def _values(self, request: Request) -> list[str]:

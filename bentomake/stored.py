@@ -15,13 +15,14 @@ from .bento.layout import BENTO_YAML, BUILDKIT, DIGESTS, DOCKERFILE, MODELS, lis
 from .bento.library import Library, home
 from .bento.models import ModelStore
 from .bento.tag import Tag
-from .engine.digest import of_bytes, of_value
+from .engine.digest import of_bytes
 from .engine.fact import ABSENT, Fact
 from .engine.fresh import mac
 from .engine.rule import Tool
 from .engine.stat_index import StatIndex
 from .engine.tree import EXECUTABLE, FILE, LINK, Dumped, Entry, dumped
 from .errors import StoreError
+from .head_start import HeadStart, looked_at, origin_of
 from .imaging import Imaging
 from .session import Session
 from .toolchain import find_tool
@@ -36,18 +37,19 @@ class StoredBento:
 
     label = ""
 
-    def __init__(self, tag: Tag, session: Session):
+    def __init__(self, tag: Tag, session: Session, head_start: HeadStart | None = None):
         self.settings = session.settings
         self.tag = tag
         self.home = home(session.settings.env)
         self.directory = Library(self.home).directory(tag)
-        self.origin = of_value(["bento", os.path.realpath(self.home), tag.name])[:16]
+        self.origin = origin_of(self.home, tag.name)
         self._session = session
         self._lock = threading.RLock()
-        self.index = StatIndex(session.settings.state("bentos", self.origin, f"{tag.version}.json"))
+        self.index = StatIndex(looked_at(session.settings, self.home, tag))
         self.models = ModelStore(self.home)
         self.model_index = model_facts.index_of(session.settings, self.home)
         self.imaging = Imaging(session.settings, session.key, session.store, self.home, self.model_index)
+        self.imaging.head_start = head_start
 
     def ahead(self) -> None:
         """Let the engine answer first what it will be asked."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from bentomake.bento.layout import BENTO_YAML, BUILDKIT, DOCKERFILE, LATEST, MODELS, TEMPLATE
 from bentomake.bento.tag import Tag
 from bentomake.engine.fact import ABSENT
 from bentomake.engine.rule import Context, Produced, rule
-from bentomake.engine.tree import Tree
 from bentomake.errors import StepError, UsageError
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ _OCI = "org.opencontainers.image."
 _NO_PIP_CACHE = "PIP_NO_CACHE_DIR"  # pip's own variable: of --no-cache, an engine's cache mounts know nothing
 # The stage in which base.j2 puts together what changes with every version, and its first line.
 _SOURCES, _PUTS_TOGETHER = "bento", "FROM scratch AS bento\n"
+_WHEELS = "wheelhouse"
 _SHOWN = 90  # characters of a failed instruction
 
 
@@ -34,41 +34,28 @@ _SHOWN = 90  # characters of a failed instruction
 def image(ctx: Context) -> Mapping[str, Produced]:
     """Build the image. Discovered: the base images, the models, the secrets, and whether the image is there."""
     from bentomake.container import dockerfile_text
-    from bentomake.container.request import Request
 
     bento = json.loads(ctx.input("bento").text("bento.json"))
     tree = {p[len("bento/") :]: entry for p, entry in ctx.input("bento").tree.items() if p.startswith("bento/")}
     engine = ctx.host("image")
-    name = BUILDKIT if engine.backend.buildkit and BUILDKIT in tree else DOCKERFILE
-    if name not in tree:
+    name = dockerfile_in(tree, engine)
+    if name is None:
         raise UsageError(f"{bento['name']}:{bento['version']} has no {DOCKERFILE}.", hint="Build the Bento again.")
     text = ctx.input("bento").text(f"bento/{name}")
-    tags = ctx.param("image.tags") or [f"{bento['name']}:{bento['version']}"]
-    build_args = _build_args(ctx, text)
-    secrets = _secrets(ctx, text)
-    apart = _apart(tree, text) if engine.backend.buildkit and engine.backend.named_contexts else frozenset[str]()
+    apart = _apart(tree, text, engine)
     main = {path: entry for path, entry in tree.items() if path not in apart}
     sources = {f"{_SOURCES}/{path}": tree[path] for path in apart}
     wheels = {path.partition("/")[2]: entry for path, entry in ctx.input("wheelhouse").tree.items()}
-    wanted = "from=wheelhouse" in text and not engine.fresh
-    beside = {_SOURCES: (f"{bento['name']}-sources", sources), "wheelhouse": ("wheelhouse", wheels if wanted else {})}
+    beside = {_SOURCES: (f"{bento['name']}-sources", sources)}
+    if takes_wheels(text, engine):
+        beside[_WHEELS] = (_WHEELS, wheels)
     with (
         engine.staged(bento["name"], main, _models(ctx, bento["models"])) as context,
         engine.contexts(beside) as contexts,
     ):
-        request = Request(
-            context=context,
-            dockerfile=os.path.join(context, name),
-            tags=tuple(tags),
-            contexts=contexts,
-            build_args=build_args,
-            secrets=secrets,
-            iidfile=os.path.join(ctx.workdir, "iid"),
-            metadata_file=os.path.join(ctx.workdir, "metadata.json") if engine.must_note else None,
-            scratch=ctx.workdir,
-            progress="plain",  # what is shown is bentomake's own business
-        )
-        made, image_id = engine.build(ctx, engine.request(request, _labels(bento)))
+        request = asked(ctx, bento, name, text, context, contexts)
+        made, image_id = engine.build(ctx, request, text)
+    tags = list(request.tags)
     if made.returncode != 0:
         raise _failed(ctx, made, text, tags, f"{bento['name']}:{bento['version']}", name)
     for base in dockerfile_text.bases(text):  # only now: an engine may have fetched what it lacked
@@ -78,12 +65,58 @@ def image(ctx: Context) -> Mapping[str, Produced]:
     return {"image.json": _descriptor(ctx, request, tags, image_id)}
 
 
-def _apart(tree: Tree, text: str) -> frozenset[str]:
+def dockerfile_in(paths: Collection[str], engine: Any) -> str | None:
+    """Which of a Bento's Dockerfiles the engine takes; None if it has none."""
+    names = (BUILDKIT, DOCKERFILE) if engine.backend.buildkit else (DOCKERFILE,)
+    return next((name for name in names if name in paths), None)
+
+
+def foreseen(bento: str, paths: Collection[str], text: str, engine: Any) -> dict[str, str]:
+    """The contexts that a build has beside the Bento's own, if all is as usual: name → what its directory is called."""
+    found = {}
+    if _apart(paths, text, engine):
+        found[_SOURCES] = f"{bento}-sources"
+    required = any(path.startswith("env/python/requirements") for path in paths)
+    if required and takes_wheels(text, engine) and engine.ask_for.wheel_cache:
+        found[_WHEELS] = _WHEELS
+    return found
+
+
+def takes_wheels(text: str, engine: Any) -> bool:
+    """Whether a Dockerfile has a place for wheels, and they are wanted."""
+    return f"from={_WHEELS}" in text and not engine.fresh
+
+
+def asked(
+    ctx: Any, bento: Mapping[str, Any], name: str, text: str, context: str, contexts: Mapping[str, str]
+) -> Request:
+    """What the engine is told: all that has to be known before the files are there. `ctx` is that of a recipe."""
+    from bentomake.container.request import Request
+
+    engine = ctx.host("image")
+    request = Request(
+        context=context,
+        dockerfile=os.path.join(context, name),
+        tags=tuple(ctx.param("image.tags") or [f"{bento['name']}:{bento['version']}"]),
+        contexts=contexts,
+        build_args=_build_args(ctx, text),
+        secrets=_secrets(ctx, text),
+        iidfile=f"{context}.iid",
+        metadata_file=os.path.join(ctx.workdir, "metadata.json") if engine.must_note else None,
+        scratch=ctx.workdir,
+        progress="plain",  # what is shown is bentomake's own business
+    )
+    labelled: Request = engine.request(request, _labels(bento))
+    return labelled
+
+
+def _apart(tree: Collection[str], text: str, engine: Any) -> frozenset[str]:
     """The files that the Dockerfile puts together in a stage: a context of that name stands for it, in one copy.
 
     Where the user has a hand in the Dockerfile, they may be wanted elsewhere, too.
     """
-    if _PUTS_TOGETHER not in text or TEMPLATE in tree:
+    by_stage = engine.backend.buildkit and engine.backend.named_contexts
+    if not by_stage or _PUTS_TOGETHER not in text or TEMPLATE in tree:
         return frozenset()
     tops = ((path, path.partition("/")) for path in tree)
     return frozenset(path for path, (top, slash, _) in tops if (top in ("src", "apis") if slash else "." in top))

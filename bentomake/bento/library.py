@@ -249,7 +249,10 @@ def _sweep_one(lock_path: str) -> None:
         return
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(lock_path.removesuffix(".lock"), ignore_errors=True)
+        place = lock_path.removesuffix(".lock")
+        shutil.rmtree(place, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{place}.iid")  # see container.staging.Slot
         os.unlink(lock_path)
     except OSError:
         pass

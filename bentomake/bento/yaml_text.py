@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -26,6 +27,41 @@ def load(data: bytes) -> Any:
         return yaml.load(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - safe
     except (AttributeError, LookupError, OverflowError, RecursionError, yaml.YAMLError) as error:
         raise ValueError(str(error)) from error  # a date that is none is a ValueError already
+
+
+def glance(text: str) -> dict[str, Any]:
+    """Of a mapping that `dump` wrote, the strings at its top, and mappings there of strings alone; without a parser.
+
+    What else stands there is left out. ValueError for what `dump` has escaped as only YAML does.
+    """
+    found: dict[str, Any] = {}
+    mapping = ""  # the key whose lines follow
+    for line in text.split("\n"):
+        key, _, value = line.strip().partition(": ")
+        string = _string(value)
+        if line[:1] not in (" ", ""):
+            mapping = ""
+            if key[0] in '"{?:':  # a key that is quoted, or none
+                continue
+            if not value:
+                mapping = key.removesuffix(":")
+            if mapping or value == "{}":
+                found[mapping or key] = {}
+            elif string is not None:
+                found[key] = string
+        elif mapping and string is not None and line[2] not in ' -?"':
+            found[mapping][key] = string
+        elif mapping and line:
+            del found[mapping]
+            mapping = ""
+    return found
+
+
+def _string(text: str) -> str | None:
+    """The string that a scalar of ours stands for; None if it is none."""
+    if text.startswith('"'):
+        return str(json.loads(text))
+    return text if _PLAIN.fullmatch(text) and text.lower() not in _WORDS else None
 
 
 def _block(value: Any) -> Iterator[str]:

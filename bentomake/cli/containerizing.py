@@ -8,9 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .. import console
 from ..bento.epoch import epoch
-from ..console.display import progress_for
 from ..container.as_root import asked_as_root
 from ..container.features import build_arg
 from ..container.image_tag import checked
@@ -18,14 +16,13 @@ from ..container.options import Options
 from ..container.registry import chosen, get_backend
 from ..container.secret_source import masked
 from ..errors import EXIT_OK, UsageError
-from ..runs import record_run
-from ..session import Session
+from ..head_start import HeadStart, head_start
 from ..workspace import ImageAsk, Settings, enter
 from .plain import Line
-from .shown import collect, image_success, show_notes, show_steps
 
 if TYPE_CHECKING:
     from ..execution import Result
+    from ..session import Session
 
 _NAMED = re.compile(r"(?s)^([^=]+=).*")
 _SECRET = re.compile(
@@ -37,7 +34,9 @@ def carry_out(given: Mapping[str, Any], line: Line) -> int:
     """Make the image; the exit code."""
     settings = settings_from(given)
     assert settings.image.options is not None
-    if not given["quiet"]:
+    if settings.image.options.deprecated and not given["quiet"]:
+        from .. import console
+
         for text in settings.image.options.deprecated:
             console.say(f"warning: {text}")
     return _run(given, settings, line)
@@ -72,15 +71,26 @@ def settings_from(given: Mapping[str, Any]) -> Settings:
 
 
 def _run(given: Mapping[str, Any], settings: Settings, line: Line) -> int:
-    from ..containerize import containerize
-
     if settings.image.run_as_root:  # sudo may ask for a password, which no display may write over
         asked_as_root(get_backend(settings.image.backend, settings.env)).health(settings.env)
+    begun = None if given["dry_run"] else head_start(given["tag"], settings)
+    try:
+        return _made(given, settings, line, begun)
+    finally:
+        if begun is not None:
+            begun.end()
+
+
+def _made(given: Mapping[str, Any], settings: Settings, line: Line, begun: HeadStart | None) -> int:
+    from ..console.display import progress_for  # what is imported from here on, a head start hides
+    from ..containerize import containerize
+    from ..session import Session
+
     session = Session(settings)
     try:
         progress = progress_for(given["progress"], given["quiet"], given["verbose"])
         try:
-            result = containerize(given["tag"], session, progress, dry=given["dry_run"])
+            result = containerize(given["tag"], session, progress, dry=given["dry_run"], head_start=begun)
         finally:
             progress.close()
         return _finish(session, result, given, line)
@@ -89,7 +99,10 @@ def _run(given: Mapping[str, Any], settings: Settings, line: Line) -> int:
 
 
 def _finish(session: Session, result: Result, given: Mapping[str, Any], line: Line) -> int:
+    from .. import console
     from ..execution import summary
+    from ..runs import record_run
+    from .shown import collect, image_success, show_notes, show_steps
 
     if not given["quiet"] and given["progress"] != "json":
         show_notes(session, given["verbose"])

@@ -7,7 +7,6 @@ import signal
 import sys
 from collections.abc import Callable
 
-from .. import console
 from ..errors import EXIT_FAILED, EXIT_INTERRUPTED, BentomakeError
 
 
@@ -17,6 +16,8 @@ def ended(command: Callable[[], int]) -> int:
     try:
         return command()
     except BentomakeError as error:
+        from .. import console
+
         console.show_error(error)
         return error.exit_code
     except KeyboardInterrupt:
@@ -27,6 +28,8 @@ def ended(command: Callable[[], int]) -> int:
 
 
 def interrupted() -> int:
+    from .. import console
+
     console.say("interrupted; what had been made is kept, nothing is half made")
     return EXIT_INTERRUPTED
 

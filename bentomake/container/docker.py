@@ -132,6 +132,13 @@ class Docker(EngineCommand):
 
         return as_found(noted, inspect) if pushes(request.options) else noted
 
+    def waiting(self, argv: list[str]) -> list[str] | None:
+        """buildx itself: it asks its daemon for all that it needs before it reads a Dockerfile from its stdin."""
+        if argv[0] == self.binary:  # by the client, which hands a stdin on when it likes
+            return None
+        file = argv.index("--file", 2) + 1
+        return [*argv[:file], "-", *argv[file + 1 :]]
+
     def version(self, env: Mapping[str, str]) -> str:
         asked = self.ask(env, *_VERSION)
         told = _json(asked) or {}

@@ -6,10 +6,10 @@ import contextlib
 import json
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
-from ..engine.process import Completed, begin, run
+from ..engine.process import Begun, Completed, run
 from ..errors import StepError, UsageError
 from .as_root import admitted, as_root
 from .backend import BackendUnhealthy, Image
@@ -47,7 +47,7 @@ class EngineCommand(ABC):
     opening: tuple[tuple[str, ...], ...] = ()  # the questions of `version`, where `ahead` may ask them
 
     def __init__(self) -> None:
-        self._begun: dict[tuple[str, ...], Callable[..., Completed]] = {}
+        self._begun: dict[tuple[str, ...], Begun] = {}
 
     # What is asked for
 
@@ -118,6 +118,10 @@ class EngineCommand(ABC):
         """The same command with nothing in between, if there is such a way; it may add to `env`."""
         return argv
 
+    def waiting(self, argv: list[str]) -> list[str] | None:
+        """The same command, to be started before its Dockerfile and contexts are there; None if that is no use."""
+        return None
+
     # The engine
 
     def env(self, base: Mapping[str, str]) -> dict[str, str]:
@@ -137,18 +141,18 @@ class EngineCommand(ABC):
         for words in (*self.opening, *((*INSPECT, reference) for reference in references)):
             with contextlib.suppress(UsageError):
                 if self.find(env) and words not in self._begun:
-                    self._begun[words] = begin([self.binary, *words], env=self.env(env))
+                    self._begun[words] = Begun([self.binary, *words], env=self.env(env))
 
     def forget(self) -> None:
         """What was begun and not asked for is of no use any more: something is going to change."""
         while self._begun:
-            self._begun.popitem()[1](SECONDS)
+            self._begun.popitem()[1].wait(SECONDS)
 
     def ask(self, env: Mapping[str, str], *words: str) -> Completed:
         """Run the engine's command with these words; BackendUnhealthy if it is not there."""
         begun = self._begun.pop(words, None)
         if begun is not None:
-            return begun(SECONDS)
+            return begun.wait(SECONDS)
         self.find(env)
         return self.run([self.binary, *words], env)
 

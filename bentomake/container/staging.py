@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from typing import NamedTuple
 
 from ..engine.content_store import ContentStore
 from ..engine.placing import NO_LINK, sound
@@ -17,29 +18,59 @@ from ..engine.tree import LINK, Tree
 _SLOTS = 8  # builds of one Bento's images at once
 
 
+class Slot(NamedTuple):
+    """An empty directory for a context, which no other build has, and the lock that says so."""
+
+    directory: str
+    lock: int
+
+    @property
+    def iidfile(self) -> str:
+        """Where an engine may note the id of what it makes of this context."""
+        return f"{self.directory}.iid"
+
+    def release(self) -> None:
+        shutil.rmtree(self.directory, ignore_errors=True)
+        for path in (self.iidfile, f"{self.directory}.lock"):
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+        os.close(self.lock)
+
+
+def slot(home: str, name: str) -> Slot:
+    """A directory for the context of that name.
+
+    It stands in `home`/tmp, on the file system of the models: BuildKit remembers what a path had sent by name, size and
+    time, so the path depends on `name` only. Library.sweep removes those of dead builds.
+    """
+    temporary = os.path.join(home, "tmp")
+    os.makedirs(temporary, exist_ok=True)
+    found = _free(os.path.join(temporary, f"bentomake-context-{name}"))
+    try:
+        shutil.rmtree(found.directory, ignore_errors=True)
+        os.mkdir(found.directory, 0o755)
+    except OSError:
+        found.release()
+        raise
+    return found
+
+
 @contextlib.contextmanager
 def staged(
-    home: str,
-    name: str,
+    place: Slot,
     tree: Tree,
     beside: Mapping[str, str | bytes],
     store: ContentStore,
     index: StatIndex | None = None,
 ) -> Iterator[str]:
-    """The context's directory, for the time of a build.
+    """The context's directory, for the time of a build; its slot is free afterwards.
 
     `tree` comes from the content store; `beside` has what lies elsewhere: path in the context → a file, or bytes. The
-    `index` knows those files, and is told of their links.
-    It stands in `home`/tmp, on the file system of the models, and all is hard links: BuildKit remembers what a path
-    had sent by name, size and time, so the path depends on `name` only, and a blob's time on its digest.
+    `index` knows those files, and is told of their links. All is hard links; a blob's time depends on its digest.
     """
-    temporary = os.path.join(home, "tmp")
-    os.makedirs(temporary, exist_ok=True)
-    directory, lock = _slot(os.path.join(temporary, f"bentomake-context-{name}"))
+    directory = place.directory
     linked: list[Callable[[], None]] = []
     try:
-        shutil.rmtree(directory, ignore_errors=True)
-        os.mkdir(directory, 0o755)
         made: set[str] = set()
         for path, entry in tree.items():
             target = f"{directory}/{path}"
@@ -65,14 +96,10 @@ def staged(
         for unlink in linked:
             with contextlib.suppress(OSError):
                 unlink()
-        shutil.rmtree(directory, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            os.unlink(f"{directory}.lock")
-        os.close(lock)
+        place.release()
 
 
-def _slot(path: str) -> tuple[str, int]:
-    """A directory that no other build has, and the lock that says so; Library.sweep removes those of dead builds."""
+def _free(path: str) -> Slot:
     number = 0
     while True:
         directory = f"{path}-{number}" if number else path
@@ -81,7 +108,7 @@ def _slot(path: str) -> tuple[str, int]:
             fcntl.flock(lock, fcntl.LOCK_EX | (fcntl.LOCK_NB if number < _SLOTS else 0))
             with contextlib.suppress(OSError):  # a lock whose file is gone holds nothing
                 if os.path.samestat(os.fstat(lock), os.stat(f"{directory}.lock")):
-                    return directory, lock
+                    return Slot(directory, lock)
             os.close(lock)
             continue
         os.close(lock)

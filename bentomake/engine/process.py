@@ -43,42 +43,62 @@ def run(
     """Start a process and wait for its end; its exit code is the caller's business.
 
     Raises UsageError when the program cannot be started. `timeout` is in seconds; the whole group is killed after it.
-    `on_line` is told each line, of stdout and stderr, as it comes; a process that it watches has no stdin.
+    `on_line` is told each line, of stdout and stderr, as it comes.
     """
-    return begin(argv, env=env, cwd=cwd, stdin=stdin)(timeout, on_line)
+    return Begun(argv, env=env, cwd=cwd, stdin=stdin).wait(timeout, on_line)
 
 
-def begin(
-    argv: list[str], *, env: Mapping[str, str] | None = None, cwd: str | None = None, stdin: str | None = None
-) -> Callable[..., Completed]:
-    """Start a process; what is returned waits for its end, as `run` does, with its `timeout` and `on_line`."""
-    began = time.monotonic()
-    try:
-        process = subprocess.Popen(
-            argv,
-            env=None if env is None else dict(env),
-            cwd=cwd,
-            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            start_new_session=argv[0] != SUDO,
-        )
-    except OSError as error:  # not there, not executable, no program (ENOEXEC), arguments too long
-        raise UsageError(f"{argv[0]} cannot be started: {error.strerror}.", hint="Is it installed?") from error
-    with _lock:
-        _running.add(process)
+class Begun:
+    """A process that was started, and that somebody will wait for, or end.
 
-    def wait(timeout: float | None = None, on_line: Callable[[str], None] | None = None) -> Completed:
-        timed_out = False
+    Raises UsageError when the program cannot be started. One that is `fed` gets its standard input when it is waited
+    for, and until then stands at it.
+    """
+
+    def __init__(
+        self,
+        argv: list[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: str | None = None,
+        stdin: str | None = None,
+        fed: bool = False,
+    ):
+        self._argv = tuple(argv)
+        self._stdin = stdin
+        self._began = time.monotonic()
+        try:
+            self._process = subprocess.Popen(
+                argv,
+                env=None if env is None else dict(env),
+                cwd=cwd,
+                stdin=subprocess.PIPE if fed or stdin is not None else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                start_new_session=argv[0] != SUDO,
+            )
+        except OSError as error:  # not there, not executable, no program (ENOEXEC), arguments too long
+            raise UsageError(f"{argv[0]} cannot be started: {error.strerror}.", hint="Is it installed?") from error
+        with _lock:
+            _running.add(self._process)
+
+    def wait(
+        self,
+        timeout: float | None = None,
+        on_line: Callable[[str], None] | None = None,
+        stdin: str | None = None,
+    ) -> Completed:
+        """Wait for its end, as `run` does, with its `timeout` and `on_line`; `stdin` is for one that is fed."""
+        process, text, timed_out = self._process, self._stdin if stdin is None else stdin, False
         try:
             try:
                 if on_line is None:
-                    out, err = process.communicate(stdin, timeout=timeout)
+                    out, err = process.communicate(text, timeout=timeout)
                 else:
-                    out, err, timed_out = _watch(process, timeout, on_line)
+                    out, err, timed_out = _watch(process, timeout, on_line, text)
             except subprocess.TimeoutExpired:
                 timed_out = True
                 _send(process, signal.SIGKILL)
@@ -89,15 +109,23 @@ def begin(
                 process.wait(1)
             raise
         finally:
-            with _lock:
-                _running.discard(process)
-        return Completed(tuple(argv), process.returncode, out, err, time.monotonic() - began, timed_out)
+            self._forget()
+        return Completed(self._argv, process.returncode, out, err, time.monotonic() - self._began, timed_out)
 
-    return wait
+    def end(self) -> None:
+        """End it at once, with all that it started: it is of no use, and has done nothing yet."""
+        _send(self._process, signal.SIGKILL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.communicate(timeout=1)
+        self._forget()
+
+    def _forget(self) -> None:
+        with _lock:
+            _running.discard(self._process)
 
 
 def _watch(
-    process: subprocess.Popen[str], timeout: float | None, on_line: Callable[[str], None]
+    process: subprocess.Popen[str], timeout: float | None, on_line: Callable[[str], None], stdin: str | None
 ) -> tuple[str, str, bool]:
     """Both streams, told line by line, and whether the time was over before the process was."""
     texts: tuple[list[str], list[str]] = ([], [])
@@ -119,6 +147,12 @@ def _watch(
     readers = [threading.Thread(target=read, args=pair, daemon=True) for pair in zip(streams, texts, strict=True)]
     for reader in readers:
         reader.start()
+    if process.stdin is not None:
+        with contextlib.suppress(BrokenPipeError):  # it ended, or does not read: its exit code tells
+            process.stdin.write(stdin or "")
+            process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
     late = False
     try:
         process.wait(timeout)

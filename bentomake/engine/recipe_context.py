@@ -151,12 +151,15 @@ class RecipeContext:
         stdin: str | None = None,
         hide: Callable[[str], str] | None = None,
         live: bool = False,
+        begun: process.Begun | None = None,
     ) -> process.Completed:
         def tell(line: str) -> None:
             self._progress.printed(self._action.id, line if hide is None else hide(line))
 
         on_line = tell if live else None
-        done = process.run(argv, env=env, cwd=cwd or self.workdir, timeout=timeout, stdin=stdin, on_line=on_line)
+        if begun is None:
+            begun = process.Begun(argv, env=env, cwd=cwd or self.workdir, stdin=stdin)
+        done = begun.wait(timeout, on_line, stdin)
         if hide is not None:
             done = done._replace(stdout=hide(done.stdout), stderr=hide(done.stderr))
         self.log_lines.extend(text.rstrip("\n") for text in (done.stdout, done.stderr) if text.strip())

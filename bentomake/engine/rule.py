@@ -11,7 +11,7 @@ from .tree import TREE, Entry, Tree
 if TYPE_CHECKING:
     from .digest import Digest
     from .fact import Fact
-    from .process import Completed
+    from .process import Begun, Completed
 
 Produced = bytes | str | Entry
 Recipe = Callable[["Context"], Mapping[str, Produced]]
@@ -86,10 +86,12 @@ class Context(Protocol):
         stdin: str | None = None,
         hide: Callable[[str], str] | None = None,
         live: bool = False,
+        begun: Begun | None = None,
     ) -> Completed:
         """Start a process and wait; what it prints goes to the action's log. Never raises for its exit code.
 
         `hide` takes secrets out of all that it prints, before anything else sees it; `live` shows it as it comes.
+        `begun` is the process if it was started before, and is fed `stdin` now.
         """
 
     def host(self, name: str) -> Any:

@@ -9,7 +9,7 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bentomake.bento.yaml_text import dump
+from bentomake.bento.yaml_text import dump, glance
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 WORDS = st.sampled_from(
@@ -49,3 +49,30 @@ def test_it_looks_like_the_yaml_that_people_write():
 
 def test_numbers_that_are_none_in_json_too():
     assert math.isnan(yaml.safe_load(dump({"a": math.nan}))["a"])
+
+
+NAMES = st.from_regex(r"[a-z][a-z0-9_.-]{0,8}", fullmatch=True)
+
+
+@given(value=st.dictionaries(NAMES, SCALARS | VALUES | st.dictionaries(NAMES, TEXTS | WORDS)))
+@example(value={"name": "iris", "labels": {"owner": "a: b", "team": "null"}, "models": [{"tag": "a"}], "spec": 2})
+@example(value={"a": {"b": {"c": "d"}, "e": "f"}, "g": {"h": 1}, "i": {"j": "k"}})
+def test_a_glance_tells_strings_and_mappings_of_strings_and_nothing_else(value):
+    wanted = {
+        key: each
+        for key, each in value.items()
+        if isinstance(each, str) or (isinstance(each, dict) and all(isinstance(inner, str) for inner in each.values()))
+    }
+    try:
+        told = glance(dump(value))
+    except ValueError:  # an escape that JSON has not
+        assert "\\U" in dump(value)
+        return
+    assert {key: each for key, each in told.items() if key in wanted} == told
+    assert all(told[key] == wanted[key] for key in told)
+    plain = {key for key, each in wanted.items() if not isinstance(each, dict) or _plain_keys(each)}
+    assert plain - told.keys() == {key for key in plain if dump({key: 0}).startswith('"')}
+
+
+def _plain_keys(mapping):
+    return all(not dump({key: 0}).startswith('"') for key in mapping)

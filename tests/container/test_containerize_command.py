@@ -32,7 +32,7 @@ class Asked:
     made = MADE
     odd: tuple[str, ...] = ()
 
-    def __call__(self, tag: str, session: Any, progress: Any, *, dry: bool = False) -> Result:
+    def __call__(self, tag: str, session: Any, progress: Any, *, dry: bool = False, head_start: Any = None) -> Result:
         self.times += 1
         session.store.notes.extend(self.odd)
         self.tag, self.settings, self.image, self.dry = tag, session.settings, session.settings.image, dry

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bentomake.container.staging import staged
+from bentomake.container.staging import slot, staged
 from bentomake.engine.content_store import ContentStore, Missing
 from bentomake.engine.tree import EXECUTABLE, FILE, LINK, Entry
 
@@ -35,7 +35,7 @@ def test_it_holds_links_to_blobs_and_models_and_nothing_is_left(tmp_path, store)
     beside = {"models/m/1/weights": str(model), "models/m/latest": b"1"}
     old = os.umask(0o077)
     try:
-        with staged(str(tmp_path / "home"), "iris", tree, beside, store) as directory:
+        with staged(slot(str(tmp_path / "home"), "iris"), tree, beside, store) as directory:
             blob = store.path(tree["src/a.py"].digest)
             assert os.path.samefile(f"{directory}/src/a.py", blob)
             assert os.path.samefile(f"{directory}/models/m/1/weights", model)
@@ -51,11 +51,11 @@ def test_it_holds_links_to_blobs_and_models_and_nothing_is_left(tmp_path, store)
 
 def test_the_path_stays_and_a_second_build_at_the_same_time_has_its_own(tmp_path, store):
     tree = {"a": entry(store, b"a")}
-    with staged(str(tmp_path), "iris", tree, {}, store) as first:
-        with staged(str(tmp_path), "iris", tree, {}, store) as second:
+    with staged(slot(str(tmp_path), "iris"), tree, {}, store) as first:
+        with staged(slot(str(tmp_path), "iris"), tree, {}, store) as second:
             assert second != first and os.listdir(second) == ["a"]
         assert os.listdir(first) == ["a"]
-    with staged(str(tmp_path), "iris", tree, {}, store) as again:
+    with staged(slot(str(tmp_path), "iris"), tree, {}, store) as again:
         assert again == first
 
 
@@ -66,7 +66,7 @@ def test_many_builds_at_once_never_share_a_directory(tmp_path, store):
 
     def build():
         for _ in range(20):
-            with staged(str(tmp_path), "iris", tree, {}, store) as directory:
+            with staged(slot(str(tmp_path), "iris"), tree, {}, store) as directory:
                 if directory in inside:
                     clashes.append(directory)
                 inside.add(directory)
@@ -83,7 +83,7 @@ def test_many_builds_at_once_never_share_a_directory(tmp_path, store):
 def test_two_blobs_of_one_size_have_different_times_for_an_engine_that_compares_only_these(tmp_path, store):
     seen = []
     for data in (b"print(1)", b"print(2)"):
-        with staged(str(tmp_path), "iris", {"a.py": entry(store, data)}, {}, store) as directory:
+        with staged(slot(str(tmp_path), "iris"), {"a.py": entry(store, data)}, {}, store) as directory:
             st = os.stat(f"{directory}/a.py")
             seen.append((st.st_size, st.st_mtime_ns))
     assert seen[0] != seen[1]
@@ -96,7 +96,7 @@ def test_a_damaged_blob_is_no_part_of_an_image(tmp_path, store):
     with open(path, "w") as file:
         file.write("print(3)")
     fresh = ContentStore(store.root)
-    with pytest.raises(Missing), staged(str(tmp_path), "iris", {"a.py": made}, {}, fresh):
+    with pytest.raises(Missing), staged(slot(str(tmp_path), "iris"), {"a.py": made}, {}, fresh):
         pass
     assert os.listdir(tmp_path / "tmp") == []
 
@@ -107,7 +107,7 @@ def test_where_no_link_can_be_made_the_copy_keeps_the_time_and_a_note_says_so(tm
 
     made = entry(store, b"print(1)")
     monkeypatch.setattr(os, "link", refuse)
-    with staged(str(tmp_path), "iris", {"a.py": made}, {}, store) as directory:
+    with staged(slot(str(tmp_path), "iris"), {"a.py": made}, {}, store) as directory:
         there, blob = os.stat(f"{directory}/a.py"), os.stat(store.path(made.digest))
         assert (there.st_ino != blob.st_ino) and there.st_mtime_ns == blob.st_mtime_ns
     assert any("is a copy" in note for note in store.notes)
