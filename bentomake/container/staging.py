@@ -35,7 +35,7 @@ def staged(
     """
     temporary = os.path.join(home, "tmp")
     os.makedirs(temporary, exist_ok=True)
-    directory, lock = _slot(os.path.join(temporary, f"bentomake-context-{name}"))
+    directory, lock = _slot(os.path.join(temporary, f"bentomake-context-{name.replace('/', '-')}"))
     linked: list[Callable[[], None]] = []
     try:
         shutil.rmtree(directory, ignore_errors=True)

@@ -19,6 +19,7 @@ from bentomake.containerize import containerize
 from bentomake.engine.collect import clear
 from bentomake.engine.content_store import ContentStore
 from bentomake.engine.digest import of_bytes
+from bentomake.engine.manifest import Manifest
 from bentomake.engine.progress import Silent
 from bentomake.engine.stat_index import StatIndex
 from bentomake.engine.tree import FILE, Entry
@@ -184,3 +185,15 @@ def test_a_model_with_a_file_that_cannot_be_read_any_more_is_an_error_and_no_tra
     (own_home / "elsewhere").unlink()
     (error,) = iris.containerize().errors
     assert error.message == f"The model m:a cannot be read: {model}/weights: No such file or directory."
+
+
+def test_a_planted_image_is_an_error_and_no_traceback(iris: Stored, tmp_path: Path) -> None:
+    assert iris.containerize().errors == []
+    session = iris.session()
+    (row,) = [row for key in session.cache.traces() if (row := session.cache.read(f"trace/{key}"))["rule"] == "image"]
+    key, tree = Manifest.from_json(row["manifest"]).key, {"image.json": Entry(session.store.put_bytes(b"[]"), FILE)}
+    session.cache.write(f"trace/{key}", {**row, "tree": str(session.store.put_tree(tree))})
+    session.close()
+    with pytest.raises(StoreError, match="What the cache says of the image cannot be read"):
+        iris.containerize()
+    assert iris.containerize(force=True).errors == []
