@@ -46,6 +46,7 @@ class Imaging:
         self._home = home
         self._models = models
         self._made: dict[str, Image] = {}  # by this command
+        self._id: str | None = None  # of the last, if the engine says it
         self._credentials: dict[str, tuple[str, str] | None] = {}  # by URL: a keyring answers slowly
         self._lent: dict[str, tuple[str, str]] = {}
         self._own: dict[str, str] = {}
@@ -205,7 +206,8 @@ class Imaging:
             return text
 
         done = ctx.run(argv, env=env, cwd=self.settings.cwd, hide=hide, live=True)
-        return done, self.backend.after(request, done, self.env) if done.returncode == 0 else None
+        self._id = self.backend.after(request, done, self.env) if done.returncode == 0 else None
+        return done, self._id
 
     def _values(self, request: Request) -> list[str]:
         """The values of secrets, line by line: a build might print them."""
@@ -228,6 +230,8 @@ class Imaging:
     def found(self, request: Request) -> Image | None:
         """The image that was made, as the engine describes it."""
         made = self.backend.image(request.tags[0], self.env) if self.lands else None
+        if made is not None and self._id and self._id != made.id:
+            made = self.backend.image(self._id, self.env) or made  # another build has taken the tag meanwhile
         if made is not None:
             self._made[request.tags[0]] = made
         return made

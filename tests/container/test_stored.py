@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stored_bento import Stored
+from stored_bento import FOUND, Stored
 
 import bentomake.imaging
 from bentomake.bento.layout import digests_file
 from bentomake.bento.library import Library
 from bentomake.bento.tag import Tag
+from bentomake.container.docker import Docker
 from bentomake.containerize import containerize
 from bentomake.engine.collect import clear
 from bentomake.engine.content_store import ContentStore
@@ -197,3 +198,16 @@ def test_a_planted_image_is_an_error_and_no_traceback(iris: Stored, tmp_path: Pa
     with pytest.raises(StoreError, match="What the cache says of the image cannot be read"):
         iris.containerize()
     assert iris.containerize(force=True).errors == []
+
+
+def test_an_image_whose_tag_another_build_took_meanwhile_is_described_by_its_own_id(
+    iris: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two builds with one tag at once: the tag names the other's image by the time this one is asked about."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Docker, "after", lambda *_: "sha256:mine")
+        iris.docker.answer("docker image inspect --format {{json .}} sha256:mine", {**FOUND, "Id": "sha256:mine"})
+        made = iris.containerize()
+    assert [image.id for image in made.images] == ["sha256:mine"]
+    assert iris.containerize().outcomes["image"].state == "ran", "the tag names another image"
+    assert iris.containerize().outcomes["image"].state == "cached"
