@@ -28,7 +28,14 @@ def main() -> int:
             sys.stderr.write(stderr.replace("{seconds}", f"{time.perf_counter() - began:.2f}"))
         except OSError:  # nobody reads it
             pass
-        sys.stdout.write(stdout)
+        try:
+            sys.stdout.write(stdout)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            return 1
+        except OSError as error:
+            sys.stderr.write(f"error: The answer cannot be written: {error.strerror}.\n")
+            return 1
         return 0
     import gc
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from .bento.layout import BUILDKIT, DOCKERFILE
 from .container import index_credentials, noted
+from .container.as_root import as_root, asked_as_root
 from .container.backend import Backend, Image
 from .container.dockerfile_text import bases
-from .container.engine_command import EngineCommand, as_root
+from .container.engine_command import EngineCommand
 from .container.image_tag import checked
 from .container.options import Options
 from .container.registry import chosen, get_backend
@@ -46,7 +47,6 @@ class Imaging:
         self._home = home
         self._models = models
         self._made: dict[str, Image] = {}  # by this command
-        self._id: str | None = None  # of the last, if the engine says it
         self._credentials: dict[str, tuple[str, str] | None] = {}  # by URL: a keyring answers slowly
         self._lent: dict[str, tuple[str, str]] = {}
         self._own: dict[str, str] = {}
@@ -55,7 +55,7 @@ class Imaging:
     def backend(self) -> Backend:
         backend = get_backend(chosen(self.ask_for.backend, self.settings.env), self.settings.env)
         backend.check(self.options)
-        return backend
+        return asked_as_root(backend) if self.ask_for.run_as_root else backend
 
     @property
     def env(self) -> dict[str, str]:
@@ -146,6 +146,21 @@ class Imaging:
         return option in getattr(self.backend, "words", ()) if takes is None else bool(takes(option.replace("-", "_")))
 
     @property
+    def dated(self) -> bool:
+        """Whether the engine makes images of the time that it is told."""
+        return bool(getattr(self.backend, "dated", True))
+
+    @property
+    def builder(self) -> str | None:
+        """The builder that the user has chosen by name, of an engine that has several."""
+        return (self.options.value("builder") or self.env.get("BUILDX_BUILDER")) if self.has("builder") else None
+
+    @property
+    def must_note(self) -> bool:
+        """Whether only a file of ours can tell what was made: the engine cannot be asked, nor is there a user's."""
+        return not self.lands and self.options.value("metadata-file") is None
+
+    @property
     def lands(self) -> bool:
         """Whether the image ends up where the engine can be asked for it."""
         return bool(self.backend.stores(self.options))
@@ -195,7 +210,7 @@ class Imaging:
         env = self.backend.env(self.env)
         argv = self.backend.argv(request)
         if self.ask_for.run_as_root:
-            argv = as_root(argv, env, request)
+            argv = as_root(argv, env, (source.variable for source in request.sources() if source.variable))
         elif isinstance(self.backend, EngineCommand):
             argv = self.backend.direct(argv, env)
         hidden = self._values(request)
@@ -206,8 +221,7 @@ class Imaging:
             return text
 
         done = ctx.run(argv, env=env, cwd=self.settings.cwd, hide=hide, live=True)
-        self._id = self.backend.after(request, done, self.env) if done.returncode == 0 else None
-        return done, self._id
+        return done, self.backend.after(request, done, self.env) if done.returncode == 0 else None
 
     def _values(self, request: Request) -> list[str]:
         """The values of secrets, line by line: a build might print them."""
@@ -227,11 +241,15 @@ class Imaging:
             given.append(("network", "none"))
         return request._replace(options=self.options._replace(given=(*given, *self.options.given)))
 
-    def found(self, request: Request) -> Image | None:
-        """The image that was made, as the engine describes it."""
-        made = self.backend.image(request.tags[0], self.env) if self.lands else None
-        if made is not None and self._id and self._id != made.id:
-            made = self.backend.image(self._id, self.env) or made  # another build has taken the tag meanwhile
+    def found(self, request: Request, image_id: str | None) -> Image | None:
+        """The image that was made, as the engine describes it, or as it says of one that it gave to a registry."""
+        if not self.lands:
+            tell = getattr(self.backend, "sent", None)
+            sent: Image | None = tell(request._replace(options=self.options), image_id, self.env) if tell else None
+            return sent
+        made = self.backend.image(request.tags[0], self.env)
+        if made is not None and image_id and image_id != made.id:
+            made = self.backend.image(image_id, self.env) or made  # another build has taken the tag meanwhile
         if made is not None:
             self._made[request.tags[0]] = made
         return made

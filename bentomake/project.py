@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from . import model_facts
 from .bento import targets, unnamed_service
 from .bento.bentofile import Bentofile
+from .bento.epoch import epoch
 from .bento.library import home
 from .bento.models import ModelStore
 from .engine.digest import of_value
@@ -111,7 +112,7 @@ class Project:
         if name == "arch":
             return targets.on_linux(self.interpreter.machine)
         if name == "source_date_epoch":
-            return self.settings.env.get("SOURCE_DATE_EPOCH")
+            return epoch(self.settings.env)
         raise KeyError(name)
 
     @cached_property

@@ -9,7 +9,6 @@ from functools import cached_property
 from .bento.git_commits import GitCommits
 from .engine.stat_index import write_atomically
 from .engine.trace import ActionCache
-from .errors import UsageError
 from .workspace import Settings
 
 
@@ -55,13 +54,7 @@ class Remembered:
 
         utc = datetime.timezone.utc
         if source_date_epoch:
-            try:
-                return datetime.datetime.fromtimestamp(int(source_date_epoch), utc).isoformat(timespec="microseconds")
-            except (ValueError, OverflowError, OSError):
-                raise UsageError(
-                    f"SOURCE_DATE_EPOCH is {source_date_epoch!r}, which is no number of seconds.",
-                    hint="For a repository: SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)",
-                ) from None
+            return datetime.datetime.fromtimestamp(int(source_date_epoch), utc).isoformat(timespec="microseconds")
         name = f"first/{digest}"
         known = self._cache.read(name)
         first = known if isinstance(known, str) else datetime.datetime.now(utc).isoformat(timespec="microseconds")

@@ -9,6 +9,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from . import model_facts
+from .bento.epoch import epoch
 from .bento.hub import hub_files
 from .bento.layout import BENTO_YAML, BUILDKIT, DIGESTS, DOCKERFILE, MODELS, listed
 from .bento.library import Library, home
@@ -78,7 +79,7 @@ class StoredBento:
         if name == "arch":
             return os.uname().machine
         if name == "source_date_epoch":
-            return self.settings.env.get("SOURCE_DATE_EPOCH")
+            return epoch(self.settings.env)
         raise KeyError(name)
 
     def tool(self, name: str) -> Tool:
@@ -110,7 +111,7 @@ class StoredBento:
         """The Bento's listed files; of one that has no list, all but models and what a server leaves behind."""
         tree: dict[str, Entry] = {}
         try:
-            own = self._listed()
+            own, links = self._listed()
             for root, directories, names in os.walk(self.directory, onerror=_raise):
                 top = root == self.directory
                 directories[:] = sorted(d for d in directories if not (top and d in _MODELS))
@@ -121,7 +122,8 @@ class StoredBento:
                     full = os.path.join(root, each)
                     path = os.path.relpath(full, self.directory)
                     if os.path.islink(full):
-                        tree[path] = Entry(of_bytes(os.fsencode(os.readlink(full))), LINK)
+                        if links is None or path in links:
+                            tree[path] = Entry(of_bytes(os.fsencode(os.readlink(full))), LINK)
                     elif own is None or path in own:
                         st = os.stat(full)
                         mode = EXECUTABLE if st.st_mode & 0o100 else FILE
@@ -130,19 +132,22 @@ class StoredBento:
             raise StoreError(f"{error.filename or self.directory} cannot be read: {error.strerror}.") from error
         if BENTO_YAML not in tree:
             raise StoreError(f"{self.directory} has no {BENTO_YAML}.", hint=_AGAIN)
-        lost = sorted(path for path in (own or set()) - tree.keys() if path.partition("/")[0] not in _MODELS)
+        lost = sorted(
+            path for path in {*(own or ()), *(links or ())} - tree.keys() if path.partition("/")[0] not in _MODELS
+        )
         if lost:
             more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
             raise StoreError(f"{self.directory} lacks {lost[0]}{more}, which {DIGESTS} lists.", hint=_AGAIN)
         return dumped(dict(sorted(tree.items())))
 
-    def _listed(self) -> set[str] | None:
-        """The paths in bentomake's own list of the Bento's files; None for a Bento that another tool built."""
+    def _listed(self) -> tuple[set[str] | None, set[str] | None]:
+        """The files and the links in bentomake's own list of the Bento; None for what nobody has listed."""
         try:
             with open(os.path.join(self.directory, DIGESTS), "rb") as file:
-                return {DIGESTS, *listed(os.fsdecode(file.read()))}
+                files, links = listed(os.fsdecode(file.read()))
+                return {DIGESTS, *files}, links
         except FileNotFoundError:
-            return None
+            return None, None
 
     # the machine
 

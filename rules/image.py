@@ -43,8 +43,6 @@ def image(ctx: Context) -> Mapping[str, Produced]:
     if name not in tree:
         raise UsageError(f"{bento['name']}:{bento['version']} has no {DOCKERFILE}.", hint="Build the Bento again.")
     text = ctx.input("bento").text(f"bento/{name}")
-    for base in dockerfile_text.bases(text):
-        ctx.discover("base_image", base)
     tags = ctx.param("image.tags") or [f"{bento['name']}:{bento['version']}"]
     build_args = _build_args(ctx, text)
     secrets = _secrets(ctx, text)
@@ -66,13 +64,15 @@ def image(ctx: Context) -> Mapping[str, Produced]:
             build_args=build_args,
             secrets=secrets,
             iidfile=os.path.join(ctx.workdir, "iid"),
-            metadata_file=None,
+            metadata_file=os.path.join(ctx.workdir, "metadata.json") if engine.must_note else None,
             scratch=ctx.workdir,
             progress="plain",  # what is shown is bentomake's own business
         )
         made, image_id = engine.build(ctx, engine.request(request, _labels(bento)))
     if made.returncode != 0:
-        raise _failed(ctx, made, text, f"{bento['name']}:{bento['version']}", name, ctx.input("bento"))
+        raise _failed(ctx, made, text, tags, f"{bento['name']}:{bento['version']}", name)
+    for base in dockerfile_text.bases(text):  # only now: an engine may have fetched what it lacked
+        ctx.discover("base_image", base)
     for model in ctx.changed("model"):  # the context had links of its files, not copies
         ctx.forget(f"the model {model} changed while the image was built")
     return {"image.json": _descriptor(ctx, request, tags, image_id)}
@@ -106,6 +106,11 @@ def _build_args(ctx: Context, text: str) -> dict[str, str]:
     epoch = ctx.oracle("source_date_epoch")
     if epoch:
         args.setdefault("SOURCE_DATE_EPOCH", epoch)
+        if not ctx.host("image").dated:
+            ctx.warn(
+                "The image is of the time when it is built: docker without BuildKit knows no SOURCE_DATE_EPOCH.",
+                hint="Leave DOCKER_BUILDKIT=0 out, or use another engine (--backend).",
+            )
     return args
 
 
@@ -196,15 +201,20 @@ def _labels(bento: Mapping[str, Any]) -> dict[str, str]:
     return {key: str(value) for key, value in {**labels, **own}.items() if value}
 
 
-def _failed(ctx: Context, made: Any, text: str, tag: str, name: str, bento: Any) -> StepError:
-    from bentomake.container import failure
+def _failed(ctx: Context, made: Any, text: str, tags: list[str], tag: str, name: str) -> StepError:
+    from bentomake.container import failure, outside
 
-    failed = failure.read([*made.stdout.splitlines(), *made.stderr.splitlines()], text)
+    log = [*made.stdout.splitlines(), *made.stderr.splitlines()]
+    failed = failure.read(log, text)
     detail = "\n".join(failed.said)
     engine = ctx.host("image").backend.name
+    pushed = tags if failed.instruction is None else ()
+    ended = outside.ended(made.returncode, log, tag, pushed, ctx.host("image").builder)
+    if ended is not None:
+        return StepError(f"{engine} {ended.what}", detail=ended.said or detail, hint=ended.hint)
     if failed.instruction is None:
         return StepError(f"{engine} could not build the image of {tag}.", detail=detail, place=f"{tag} {name}")
-    instruction = failed.instruction
+    instruction, bento = failed.instruction, ctx.input("bento")
     template = bento.text(f"bento/{TEMPLATE}") if f"bento/{TEMPLATE}" in bento else None
     files = [path.partition("/")[2] for path in bento.tree]
     where = f"It is line {instruction.first} of {name} in the Bento: cd $(bentomake get {tag} -o path)"
@@ -220,7 +230,7 @@ def _failed(ctx: Context, made: Any, text: str, tag: str, name: str, bento: Any)
 def _descriptor(ctx: Context, request: Request, tags: list[str], image_id: str | None) -> str:
     """What was made: id, digest, tags, platform, size in bytes, engine; what the engine does not say is null."""
     engine = ctx.host("image")
-    found = engine.found(request)
+    found = engine.found(request, image_id)
     if not engine.lands:
         ctx.forget("its image is sent somewhere else than to the engine")
     elif found is not None:
@@ -232,8 +242,8 @@ def _descriptor(ctx: Context, request: Request, tags: list[str], image_id: str |
         "id": found.id if found else image_id,
         "digest": found.digest if found else None,
         "tags": tags,
-        "platform": found.platform if found else None,
-        "size": found.size if found else None,
+        "platform": (found.platform or None) if found else None,
+        "size": (found.size or None) if found else None,
         "engine": engine.backend.name,
     }
     return json.dumps(described, indent=1) + "\n"

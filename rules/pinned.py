@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bentomake.bento.layout import BUILDKIT, DOCKERFILE
-from bentomake.bento.targets import ARCHES, on_linux
+from bentomake.bento.targets import machine, on_linux
 from bentomake.engine.rule import Context, Files, Produced, rule
 
 # The C library of images by a word of their names: wheels say the oldest one that they run with.
@@ -45,7 +45,7 @@ def pinned(ctx: Context) -> Mapping[str, Produced]:
     image = _image(bento)
     requirements, locked = _requirements(bento)
     target: dict[str, Any] = {
-        "arch": ARCHES.get(platform, platform) if platform else on_linux(ctx.oracle("arch")),
+        "arch": machine(platform) if platform else on_linux(ctx.oracle("arch")),
         "bentoml": _said(bento, "bentoml_version"),
         "dockerfiles": {
             name: _MOUNT in bento.text(f"bento/{name}") for name in _DOCKERFILES if f"bento/{name}" in bento

@@ -82,6 +82,10 @@ def _taken(ctx: Context, dockerfiles: Mapping[str, bool]) -> bool:
     by = ctx.param("image.wheels_by")
     if by is None:
         return True
+    if ctx.host("image").fresh:
+        ctx.log("--no-cache: the image installs by itself.")
+        ctx.forget("--no-cache fetches no wheels")  # another build may want them
+        return False
     if next((dockerfiles[name] for name in by if name in dockerfiles), False):
         _ = ctx.host("image").engine  # raises BackendUnhealthy
         return True

@@ -18,6 +18,7 @@ LATEST = "latest"
 DOCKERFILE = "env/docker/Dockerfile"
 BUILDKIT = "env/docker/Dockerfile.buildkit"  # the same for engines with BuildKit: caches are kept between builds
 TEMPLATE = "env/docker/Dockerfile.template"
+_LINKS, _LINK = "# symbolic links: ", "# link  "  # sha256sum leaves out lines that begin so
 
 
 def content_digest(
@@ -41,19 +42,30 @@ def version_of(digest: str) -> str:
 
 
 def digests_file(tree: Tree) -> str:
-    """One line a file, as sha256sum writes and checks it; links are left out, since they have no bytes."""
-    lines = [
-        f"{digest[0]}  {path}\n" if "\\" not in path and "\n" not in path else f"\\{digest[0]}  {_escaped(path)}\n"
-        for path, (digest, mode) in sorted(tree.items())
-        if mode != LINK
-    ]
-    return "".join(lines)
+    """One line a file, as sha256sum writes and checks it.
+
+    Links have no bytes: they are comments, `# link  PATH`, below a first line that says how many there are.
+    """
+    files, links = [], []
+    for path, (digest, mode) in sorted(tree.items()):
+        escaped = _escaped(path)
+        if mode == LINK:
+            links.append(f"{_LINK}{escaped}\n")
+        else:
+            files.append(f"{digest[0]}  {path}\n" if escaped == path else f"\\{digest[0]}  {escaped}\n")
+    return "".join([f"{_LINKS}{len(links)}\n", *links, *files])
 
 
-def listed(text: str) -> set[str]:
-    """The paths in such a list."""
-    lines = (line.partition("  ") for line in text.split("\n") if line)
-    return {_plain(path) if digest.startswith("\\") else path for digest, _, path in lines}
+def listed(text: str) -> tuple[set[str], set[str] | None]:
+    """The files and the links in such a list; None if it was made when lists named no links."""
+    files, links = set(), set()
+    for line in text.split("\n"):
+        digest, _, path = line.partition("  ")
+        if line.startswith(_LINK):
+            links.add(_plain(line[len(_LINK) :]))
+        elif line and not line.startswith("#"):
+            files.add(_plain(path) if digest.startswith("\\") else path)
+    return files, links if text.startswith(_LINKS) else None
 
 
 def _escaped(path: str) -> str:

@@ -6,6 +6,11 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 ARCHES = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
+# What engines call machines, https://github.com/containerd/platforms
+_MACHINES = {
+    **{"amd64": "x86_64", "x86-64": "x86_64", "arm64": "aarch64", "386": "i686", "i386": "i686"},
+    **{"arm": "armv7l", "armhf": "armv7l", "armel": "armv6l"},
+}
 _ELSEWHERE = {"arm64": "aarch64", "AMD64": "x86_64"}  # what macOS and Windows call them
 
 
@@ -29,6 +34,13 @@ class Target(NamedTuple):
 def on_linux(machine: str) -> str:
     """A machine's name as Linux has it."""
     return _ELSEWHERE.get(machine, machine)
+
+
+def machine(platform: str) -> str:
+    """The machine of an image's platform: `linux/arm64/v8` and `arm64` are aarch64."""
+    parts = platform.lower().split("/")
+    arch = parts[min(1, len(parts) - 1)]
+    return "armv6l" if parts[-2:] == ["arm", "v6"] else _MACHINES.get(arch, arch)
 
 
 def has_conda(values: Mapping[str, Any]) -> bool:

@@ -141,6 +141,8 @@ class _Composer:
                 elif isinstance(event, yaml.CollectionEndEvent):
                     self.close()
         except yaml.MarkedYAMLError as error:
+            if "nesting depth" in (error.problem or ""):  # libyaml reads ahead, and today's has a limit of its own
+                raise self.too_deep(error.problem_mark.line + 1 if error.problem_mark else 1) from None
             line, message, hint = sentence(error, text)
             raise self.error(line, message, hint) from None
 
@@ -209,7 +211,9 @@ class _Composer:
             self.problem(node.line, "`<<` must name a mapping, or a list of mappings.", "Write `<<: *name`.")
             return
         merged: dict[Any, Pair] = {}
-        for source in reversed(sources):  # in a list the first one wins
+        # In a list the first one wins (https://yaml.org/type/merge.html). For PyYAML 6.0.4 that depends on the length
+        # of the key; a bentofile means the same on every machine.
+        for source in reversed(sources):
             merged.update(source.value)
         parent.merged.update(merged)
 
@@ -235,11 +239,14 @@ class _Composer:
 
     def deep(self, line: int, height: int) -> None:
         if len(self.stack) + height >= MAX_DEPTH:
-            raise self.error(
-                line,
-                f"Lists and mappings are nested more than {MAX_DEPTH} levels deep.",
-                f"No {self.what} needs that; is a bracket left open?",
-            )
+            raise self.too_deep(line)
+
+    def too_deep(self, line: int) -> BentofileError:
+        return self.error(
+            line,
+            f"Lists and mappings are nested more than {MAX_DEPTH} levels deep.",
+            f"No {self.what} needs that; is a bracket left open?",
+        )
 
     def foreign(self, tag: str | None, line: int) -> Node:
         tag = tag or "!"

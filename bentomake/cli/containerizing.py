@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import console
+from ..bento.epoch import epoch
 from ..console.display import progress_for
+from ..container.as_root import asked_as_root
 from ..container.features import build_arg
 from ..container.image_tag import checked
 from ..container.options import Options
@@ -52,6 +54,7 @@ def settings_from(given: Mapping[str, Any]) -> Settings:
                 f"--output {output} would be a file of the engine's.", hint=f"Write -o {output} to have it printed."
             )
     options.secret_sources()  # a secret without an id is a mistake whatever the engine
+    epoch(env)
     features = tuple(name.strip() for text in given["enable_features"] for name in text.split(",") if name.strip())
     build_arg(features)
     name = chosen(given["backend"], env)
@@ -71,6 +74,8 @@ def settings_from(given: Mapping[str, Any]) -> Settings:
 def _run(given: Mapping[str, Any], settings: Settings, line: Line) -> int:
     from ..containerize import containerize
 
+    if settings.image.run_as_root:  # sudo may ask for a password, which no display may write over
+        asked_as_root(get_backend(settings.image.backend, settings.env)).health(settings.env)
     session = Session(settings)
     try:
         progress = progress_for(given["progress"], given["quiet"], given["verbose"])

@@ -14,6 +14,8 @@ from ..errors import EXIT_USAGE
 from .ending import ended, interrupted
 from .options import COMMANDS
 
+_PRINTS = {"-h", "--help", "--version"}  # with one of these click prints by itself, and nothing else is done
+
 
 class _Group(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -89,3 +91,7 @@ def _run(argv: Sequence[str]) -> int:
         return EXIT_USAGE
     except click.Abort:
         return interrupted()
+    except OSError as error:
+        if not _PRINTS & {*argv}:
+            raise
+        raise console.unwritten(error) from error

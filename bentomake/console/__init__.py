@@ -9,7 +9,7 @@ from typing import IO, Any
 
 from ..engine.action import CACHED, FAILED, MAY_RUN, RAN, RESTORED, SKIPPED
 from ..engine.explain import roots
-from ..errors import BentomakeError, Several
+from ..errors import BentomakeError, Several, StoreError
 
 _LIMIT = 160
 _LONGEST = 2000  # characters of a message
@@ -25,11 +25,22 @@ def say(text: str, stream: IO[str] | None = None) -> None:
         stream.flush()
     except BrokenPipeError:
         pass
+    except OSError:
+        if stream is not sys.stderr:
+            raise
 
 
 def out(text: str) -> None:
-    """A line of the answer."""
-    say(text, sys.stdout)
+    """A line of the answer; StoreError if that cannot be written."""
+    try:
+        say(text, sys.stdout)
+    except OSError as error:
+        raise unwritten(error) from error
+
+
+def unwritten(error: OSError) -> StoreError:
+    """What is said when an answer is lost."""
+    return StoreError(f"The answer cannot be written: {error.strerror}.")
 
 
 # Errors and warnings

@@ -6,12 +6,15 @@ import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from ..bento.epoch import VARIABLE
 from ..errors import UsageError
 from .backend import Image
 from .engine_command import EngineCommand, output_type
 from .options import Options, Value
+from .request import Request
 from .words import BUILDAH
 
+_EPOCH = "bentomake.source_date_epoch"
 _OWN_STORE = "It keeps its images in its own store anyway: leave it out."
 _PLAIN = "Its output is plain text anyway: leave it out, or use --progress, which is bentomake's own."
 
@@ -36,7 +39,8 @@ class Buildah(EngineCommand):
         if name in ("cache-from", "cache-to") and "=" in str(value):
             raise UsageError(
                 f"The option {name} of {self.name} is a repository, not {value!r}.",
-                hint=f"Write --opt {name}=registry.example.com/cache; `type=…` is BuildKit's (--backend buildx).",
+                hint=f"Write --opt {name}=registry.example.com/cache; `type=…` is BuildKit's (--backend buildx; "
+                "but for type=inline with a builder of its own: `docker buildx create --use`).",
             )
 
         if name == "output" and output_type(str(value)) not in ("local", "tar"):
@@ -53,6 +57,13 @@ class Buildah(EngineCommand):
                 f"{self.name} needs a manifest list for {len(platforms)} platforms ({', '.join(platforms)}).",
                 hint="Add --opt manifest=NAME, or build one platform at a time.",
             )
+
+    def spelled(self, request: Request) -> list[str]:
+        """SOURCE_DATE_EPOCH is its --timestamp; by the label, no last layer of another time is taken for this one."""
+        epoch = request.build_args.get(VARIABLE)
+        if epoch is None or request.options.values("timestamp"):
+            return super().spelled(request)
+        return ["--timestamp", epoch, "--label", f"{_EPOCH}={epoch}", *super().spelled(request)]
 
     def version(self, env: Mapping[str, str]) -> str:
         asked = self.ask(env, "info")

@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Mapping
 
-from ..engine.process import Completed, run
+from ..engine.process import Completed
 from ..errors import StepError
 from . import buildkitd
 from .backend import BackendUnhealthy, Image
@@ -80,11 +80,23 @@ class Buildctl(EngineCommand):
 
     def image(self, reference: str, env: Mapping[str, str]) -> Image | None:
         """Of the engine that what was built is loaded into."""
-        loader = loader_of(env)
+        loader = self._loader(env)
         try:
             return loader.image(reference, env) if loader is not None else None
         except (BackendUnhealthy, StepError):
             return None
+
+    def _loader(self, env: Mapping[str, str]) -> EngineCommand | None:
+        loader = loader_of(env)
+        if loader is not None:
+            loader.rooted = self.rooted
+        return loader
+
+    def sent(self, request: Request, image_id: str | None, env: Mapping[str, str]) -> Image | None:
+        """The image that was made to be elsewhere."""
+        from .sent import as_noted
+
+        return as_noted(request)
 
     def base_digest(self, image: str, env: Mapping[str, str]) -> str | None:
         return None  # buildkitd has layers, not images
@@ -94,13 +106,13 @@ class Buildctl(EngineCommand):
             return None
         archive = self._archive(request)
         if archive is not None and os.path.exists(archive):
-            loader = loader_of(env)
+            loader = self._loader(env)
             if loader is None:
                 raise StepError(
                     "The image was built, but there is no docker, podman or nerdctl to load it into.",
                     hint="Install one of them, or keep the image: --opt output=type=oci,dest=FILE, or --opt push.",
                 )
-            loaded = run([loader.binary, "load", "-i", archive], env=loader.env(env))
+            loaded = loader.run([loader.binary, "load", "-i", archive], env, None)
             if loaded.returncode != 0:
                 raise StepError(f"{loader.name} could not load the image.", detail=loaded.stderr.strip())
             os.unlink(archive)

@@ -11,9 +11,10 @@ from typing import Any, ClassVar
 from ..engine.process import Completed
 from ..errors import UsageError
 from . import docker_direct
-from .backend import BackendUnhealthy
+from .backend import BackendUnhealthy, Image
 from .engine_command import INSPECT, SECONDS, EngineCommand, output_type
 from .options import Options
+from .outside import BETTER
 from .request import Request
 from .words import BUILDKIT, CLASSIC
 
@@ -43,7 +44,8 @@ class Docker(EngineCommand):
         super().__init__()
         self.buildkit = buildkit_wanted(env)
         self.classic = not self.buildkit and self.head == ("build",)
-        self.named_contexts = not self.classic
+        self.builder = env.get("BUILDX_BUILDER")
+        self.named_contexts = self.dated = not self.classic
         self.words = CLASSIC if self.classic else BUILDKIT
         classic = "docker has it only with BuildKit, and DOCKER_BUILDKIT is 0."
         self.instead = dict.fromkeys(BUILDKIT - CLASSIC, classic) if self.classic else {}
@@ -51,7 +53,8 @@ class Docker(EngineCommand):
     def check(self, options: Options) -> None:
         super().check(options)
         if not self.classic:
-            refuse_loading_several(self.name, options)
+            own = not (options.value("builder") or self.builder)
+            refuse_loading_several(self.name, options, f"{BETTER}; then add" if own else "Add")
         elif len(options.platforms()) > 1:
             raise UsageError("docker without BuildKit builds for one platform.", hint="Leave DOCKER_BUILDKIT=0 out.")
 
@@ -76,7 +79,7 @@ class Docker(EngineCommand):
 
     def _daemon(self, env: Mapping[str, str]) -> docker_direct.Daemon | None:
         """The daemon, where the client adds nothing but time."""
-        return None if docker_direct.wrapped(self.find(env)) else docker_direct.daemon(env)
+        return None if self.rooted or docker_direct.wrapped(self.find(env)) else docker_direct.daemon(env)
 
     def _told(self, env: Mapping[str, str], words: tuple[str, ...]) -> Completed | None:
         """What the client would say, from the daemon itself; None if it is not to be reached, or has other news."""
@@ -110,6 +113,25 @@ class Docker(EngineCommand):
             env.setdefault("BUILDX_BUILDER", daemon.context)
         return [program, "build", *argv[1 + len(self.head) :]]
 
+    def sent(self, request: Request, image_id: str | None, env: Mapping[str, str]) -> Image | None:
+        """The image that was made to be elsewhere; docker's own builder keeps it here, too."""
+        from .sent import as_found, as_noted, pushes  # few images are sent away
+
+        noted = as_noted(request)
+        if noted is None:
+            return None
+        here = self.image(noted.reference, env)
+        if here is not None and here.id == image_id:
+            return here._replace(digest=noted.digest)
+
+        def inspect(*words: str) -> str:
+            asked = self.ask(env, "buildx", "imagetools", "inspect", *words)
+            if asked.returncode != 0:
+                raise ValueError(asked.stderr)
+            return asked.stdout
+
+        return as_found(noted, inspect) if pushes(request.options) else noted
+
     def version(self, env: Mapping[str, str]) -> str:
         asked = self.ask(env, *_VERSION)
         told = _json(asked) or {}
@@ -142,14 +164,14 @@ class Docker(EngineCommand):
         )
 
 
-def refuse_loading_several(name: str, options: Options) -> None:
-    """Several platforms are a list of images, which a local store does not take."""
+def refuse_loading_several(name: str, options: Options, hint: str = "Add") -> None:
+    """Several platforms are a list of images, which a local store does not take; `hint` is its beginning."""
     platforms = options.platforms()
     if len(platforms) < 2 or options.on("push") or (options.values("output") and not options.on("load")):
         return
     raise UsageError(
         f"{name} cannot load an image of {len(platforms)} platforms ({', '.join(platforms)}) into its store.",
-        hint="Add --opt push, or --opt output=type=oci,dest=FILE; or build one platform at a time.",
+        hint=f"{hint} --opt push, or --opt output=type=oci,dest=FILE; or build one platform at a time.",
     )
 
 

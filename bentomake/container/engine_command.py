@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
@@ -12,11 +11,12 @@ from typing import Any, ClassVar
 
 from ..engine.process import Completed, begin, run
 from ..errors import StepError, UsageError
+from .as_root import admitted, as_root
 from .backend import BackendUnhealthy, Image
 from .noted import noted, noted_id, with_algorithm
 from .options import Options, Value
 from .request import Request
-from .words import SWITCHES
+from .words import PROGRESS, SWITCHES
 
 _OURS = {
     "tag": "-t/--image-tag names the image.",
@@ -42,6 +42,8 @@ class EngineCommand(ABC):
     instead: Mapping[str, str] = {}
     valued_switches: frozenset[str] = frozenset()  # `--pull=always`
     get: str = ""  # where to get it
+    dated: bool = True  # whether its images are of the time that SOURCE_DATE_EPOCH says
+    rooted: bool = False  # whether root is to ask it, by sudo
     opening: tuple[tuple[str, ...], ...] = ()  # the questions of `version`, where `ahead` may ask them
 
     def __init__(self) -> None:
@@ -60,6 +62,8 @@ class EngineCommand(ABC):
             raise UsageError(f"{self.name} has no option {name}.", hint=self._instead(name))
         if name not in SWITCHES and not isinstance(value, str):
             raise UsageError(f"The option {name} needs a value.", hint=f"Write --opt {name}=VALUE.")
+        if name == "progress" and value not in PROGRESS:
+            raise UsageError(f"There is no progress {value!r}.", hint=f"It can be {', '.join(PROGRESS)}.")
         if name in SWITCHES and isinstance(value, str) and name not in self.valued_switches:
             raise UsageError(f"The option {name} is on or off, not {value!r}.", hint=f"Write --opt {name}.")
 
@@ -128,7 +132,9 @@ class EngineCommand(ABC):
 
     def ahead(self, env: Mapping[str, str], references: Iterable[str]) -> None:
         """Begin to ask what will be asked soon: an engine answers slowly, and many questions at once."""
-        for words in (*self.opening, *((*INSPECT, reference) for reference in references)) if self.opening else ():
+        if self.rooted or not self.opening:  # one password at a time
+            return
+        for words in (*self.opening, *((*INSPECT, reference) for reference in references)):
             with contextlib.suppress(UsageError):
                 if self.find(env) and words not in self._begun:
                     self._begun[words] = begin([self.binary, *words], env=self.env(env))
@@ -144,7 +150,12 @@ class EngineCommand(ABC):
         if begun is not None:
             return begun(SECONDS)
         self.find(env)
-        return run([self.binary, *words], env=self.env(env), timeout=SECONDS)
+        return self.run([self.binary, *words], env)
+
+    def run(self, argv: list[str], env: Mapping[str, str], seconds: float | None = SECONDS) -> Completed:
+        """A command of the engine's, as root if that is wanted: who is asked for a password has all the time."""
+        mine = self.env(env)
+        return admitted(run(as_root(argv, mine), env=mine)) if self.rooted else run(argv, env=mine, timeout=seconds)
 
     def find(self, env: Mapping[str, str]) -> str:
         found = shutil.which(self.binary, path=env.get("PATH"))
@@ -213,15 +224,3 @@ def output_type(output: str) -> str:
 
 def _files_only(options: Options) -> bool:
     return any(output_type(output) in _WHOLE for output in options.values("output"))
-
-
-def as_root(argv: list[str], backend_env: Mapping[str, str], request: Request) -> list[str]:
-    """The same by sudo, with the variables kept by name that the engine or the build needs; root needs no sudo."""
-    if os.geteuid() == 0:
-        return argv
-    kept = [name for name in backend_env if name.startswith(_ENGINES)]
-    kept += [source.variable for source in request.sources() if source.variable]
-    return ["sudo", *([f"--preserve-env={','.join(sorted(set(kept)))}"] if kept else []), *argv]
-
-
-_ENGINES = ("BUILDAH_", "BUILDKIT_", "BUILDX_", "CONTAINERD_", "CONTAINERS_", "CONTAINER_", "DOCKER_", "NERDCTL_")

@@ -23,6 +23,11 @@ def checked(tag: str) -> str:
     )
 
 
+def registry_of(tag: str) -> str:
+    """The host that a name sends its image to."""
+    return qualified(tag).partition("/")[0]
+
+
 def qualified(tag: str) -> str:
     """With its registry, which docker and its kin leave out: `iris:1` is `docker.io/library/iris:1`."""
     first, slash, _ = tag.partition("/")

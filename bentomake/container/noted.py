@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator
+from typing import Any
 
 from ..errors import StoreError
 from .options import Options
@@ -26,16 +27,25 @@ def noted_id(request: Request) -> str | None:
     for path in filter(None, (request.iidfile, request.options.value("iidfile"))):
         with contextlib.suppress(OSError), open(path, encoding="utf-8") as file:
             return with_algorithm(file.read().strip())
+    told = metadata(request)
+    return told.get("containerimage.config.digest") or told.get("containerimage.digest")
+
+
+def metadata(request: Request) -> dict[str, Any]:
+    """What the engine wrote into its metadata file, if it did."""
     for path in filter(None, (request.metadata_file, request.options.value("metadata-file"))):
         with contextlib.suppress(OSError, ValueError), open(path, encoding="utf-8") as file:
-            told: dict[str, str] = json.load(file)
-            return told.get("containerimage.config.digest") or told.get("containerimage.digest")
-    return None
+            told: dict[str, Any] = json.load(file)
+            return told
+    return {}
 
 
 def noted(found: str, request: Request) -> str:
     """The id, once it is in the iidfiles that are wanted and the engine did not write."""
     for path in filter(None, (request.iidfile, request.options.value("iidfile"))):
+        with contextlib.suppress(OSError), open(path, encoding="utf-8") as file:
+            if file.read() == found:
+                continue  # an engine that ran as root wrote it: nobody else may
         note(path, found)
     return found
 

@@ -64,6 +64,8 @@ FORCING = (
     *("build-context", "from"),
 )
 
+PROGRESS = ("auto", "plain", "quiet", "rawjson", "tty")  # of BuildKit
+
 # Python keywords that take a mapping: each item an option of its own, joined by …; others become one `k=v,k=v`
 PAIRS = {
     "add-host": ":",

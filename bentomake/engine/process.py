@@ -13,6 +13,7 @@ from typing import IO, NamedTuple
 
 from ..errors import UsageError
 
+SUDO = "sudo"  # what it starts is root's: it has our terminal, for a password and for Ctrl-C, and so our group
 GRACE = 10.0  # seconds that an interrupted process has: buildah puts away containers and mounts, which takes a while
 
 _running: set[subprocess.Popen[str]] = set()
@@ -63,7 +64,7 @@ def begin(
             text=True,
             encoding="utf-8",
             errors="replace",
-            start_new_session=True,
+            start_new_session=argv[0] != SUDO,
         )
     except OSError as error:  # not there, not executable, no program (ENOEXEC), arguments too long
         raise UsageError(f"{argv[0]} cannot be started: {error.strerror}.", hint="Is it installed?") from error
@@ -159,5 +160,16 @@ def _send(process: subprocess.Popen[str], number: signal.Signals) -> None:
     try:
         os.killpg(process.pid, number)
     except (ProcessLookupError, PermissionError):
-        with contextlib.suppress(PermissionError):  # it runs as root, by sudo
+        try:
             process.send_signal(number)
+        except PermissionError:
+            _send_as_root(process.pid, number)
+
+
+def _send_as_root(pid: int, number: signal.Signals) -> None:
+    """Signal a sudo, if that needs no password now; it hands on what comes from another group than its own."""
+    argv = [SUDO, "-n", "kill", f"-{number.value}", str(pid)]
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        subprocess.run(
+            argv, check=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=1, preexec_fn=os.setpgrp
+        )

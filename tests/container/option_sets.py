@@ -46,7 +46,7 @@ SETS: dict[str, tuple[list[str], dict[str, Any]]] = {
         ["build-arg=FOO=theirs"],
         {
             "contexts": {"wheelhouse": "wheels"},
-            "build_args": {"FOO": "ours"},
+            "build_args": {"FOO": "ours", "SOURCE_DATE_EPOCH": "1700000000"},
             "secrets": ("id=token,env=TOKEN",),
             "iidfile": "id.txt",
             "metadata_file": "metadata.json",

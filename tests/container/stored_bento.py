@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from stand_in import StandIns, healthy
 
@@ -30,12 +31,14 @@ class Stored:
         (self.directory / "bento.yaml").write_text("name: iris\nversion: v1\n")
         (self.directory / "env/docker/Dockerfile").write_text("FROM scratch\n")
 
-    def session(self, *opts: str, force: bool = False) -> Session:
-        ask = ImageAsk("docker", options=Options.parse(opts))
-        return Session(Settings(str(self.here), {**os.environ, **self.docker.env}, image=ask, force=force))
+    def session(self, *opts: str, backend: str = "docker", force: bool = False, **ask: Any) -> Session:
+        asked = ImageAsk(backend, options=Options.parse(opts), **ask)
+        return Session(Settings(str(self.here), {**os.environ, **self.docker.env}, image=asked, force=force))
 
-    def containerize(self, *opts: str, dry: bool = False, force: bool = False) -> Result:
-        session = self.session(*opts, force=force)
+    def containerize(
+        self, *opts: str, dry: bool = False, force: bool = False, backend: str = "docker", **ask: Any
+    ) -> Result:
+        session = self.session(*opts, backend=backend, force=force, **ask)
         try:
             return containerize("iris:v1", session, Silent(), dry=dry)
         finally:

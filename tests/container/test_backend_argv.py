@@ -114,17 +114,33 @@ def test_whether_an_image_will_be_in_the_engines_own_store(name: str, opts: list
 
 
 def test_root_needs_no_sudo_and_others_keep_the_variables_that_the_build_needs(monkeypatch: pytest.MonkeyPatch) -> None:
-    from bentomake.container.engine_command import as_root
-    from bentomake.container.options import Options
-    from bentomake.container.request import Request
+    from bentomake.container.as_root import as_root
 
-    options = Options.parse(["secret=id=aws,src=aws", "secret=id=KEY", "build-arg=TOKEN", "build-arg=A=1"])
-    request = Request("c", "f", ("t",), secrets=("id=pip,env=PIP_KEY",), options=options)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert as_root(["docker", "build"], {}, request) == ["docker", "build"]
+    assert as_root(["docker", "build"], {}, ["TOKEN"]) == ["docker", "build"]
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    got = as_root(["docker", "build"], {"DOCKER_HOST": "unix:///x", "HOME": "/me", "TOKEN": "hush"}, request)
-    assert got == ["sudo", "--preserve-env=DOCKER_HOST,KEY,PIP_KEY,TOKEN", "docker", "build"]
+    got = as_root(["docker", "build"], {"DOCKER_HOST": "unix:///x", "HOME": "/me", "TOKEN": "hush"}, ["TOKEN", "KEY"])
+    assert got == ["sudo", "--preserve-env=DOCKER_HOST,KEY,TOKEN", "docker", "build"]
+
+
+def test_the_users_own_timestamp_is_the_time_of_the_image() -> None:
+    request = request_of("nothing")._replace(build_args={"SOURCE_DATE_EPOCH": "1"})
+    argv = get_backend("podman", {}).argv(request._replace(options=Options.parse(["timestamp=2"])))
+    assert argv[argv.index("--timestamp") + 1] == "2" and argv.count("--timestamp") == 1 and "--label" not in argv
+
+
+@pytest.mark.parametrize("name", ["docker", "nerdctl", "buildctl"])
+def test_a_progress_that_there_is_not_is_said_when_the_options_are_read(name: str) -> None:
+    with pytest.raises(UsageError, match="There is no progress 'fancy'"):
+        get_backend(name, {}).check(Options.parse(["progress=fancy"]))
+
+
+def test_what_several_platforms_need_follows_the_builder_that_is_chosen() -> None:
+    platforms = ["platform=linux/amd64,linux/arm64"]
+    for env, words, own in (({}, [], True), ({"BUILDX_BUILDER": "x"}, [], False), ({}, ["builder=x"], False)):
+        with pytest.raises(UsageError) as raised:
+            get_backend("buildx", env).check(Options.parse([*platforms, *words]))
+        assert ("docker buildx create" in str(raised.value.hint)) == own
 
 
 def test_the_engine_prints_lines_whatever_the_terminal_is_to_show() -> None:

@@ -99,6 +99,24 @@ def test_each_older_flag_is_the_option_of_its_name(asked: Asked, capsys: pytest.
 
 
 @pytest.mark.parametrize(
+    ("words", "epoch", "said"),
+    [
+        (["--opt", "progress=fancy"], "", "There is no progress 'fancy'."),
+        ([], "yesterday", "SOURCE_DATE_EPOCH is 'yesterday', which is no number of seconds."),
+        ([], "1.5", "SOURCE_DATE_EPOCH is '1.5', which is no number of seconds."),
+        ([], "9" * 5000, "which is no number of seconds."),
+    ],
+    ids=["progress", "no number", "no whole number", "no year"],
+)
+def test_what_is_wrong_is_said_before_anything_is_looked_at(
+    words: list[str], epoch: str, said: str, asked: Asked, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
+    assert run(["containerize", "iris", *words]) == EXIT_USAGE
+    assert said in capsys.readouterr().err and asked.times == 0
+
+
+@pytest.mark.parametrize(
     ("env", "words", "backend"),
     [
         ({}, [], "docker"),

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from stored_bento import Stored
 
+from bentomake.container import noted
+from bentomake.container.options import Options
+from bentomake.container.request import Request
 from bentomake.errors import StoreError
 from bentomake.execution import Result
 
@@ -49,3 +52,13 @@ def test_where_nothing_can_be_written_is_said_before_the_build(iris: Stored) -> 
     assert ran(iris.containerize())
     with pytest.raises(StoreError, match="no/id cannot be written: No such file or directory"):
         iris.containerize("iidfile=no/id")
+
+
+def test_what_the_engine_has_written_is_left_alone(tmp_path: Path) -> None:
+    """It may be root's."""
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    ours.write_text("sha256:a")
+    before = ours.stat().st_mtime_ns
+    request = Request("c", "f", ("t",), options=Options.parse([f"iidfile={theirs}"]), iidfile=str(ours))
+    assert noted.noted("sha256:a", request) == "sha256:a"
+    assert ours.stat().st_mtime_ns == before and theirs.read_text() == "sha256:a"

@@ -23,7 +23,7 @@ from bentomake.engine.digest import of_bytes
 from bentomake.engine.manifest import Manifest
 from bentomake.engine.progress import Silent
 from bentomake.engine.stat_index import StatIndex
-from bentomake.engine.tree import FILE, Entry
+from bentomake.engine.tree import FILE, LINK, Entry
 from bentomake.errors import StoreError
 from bentomake.imaging import Imaging
 from bentomake.session import Session
@@ -59,6 +59,30 @@ def test_a_listed_file_that_is_missing_is_an_error(iris: Stored) -> None:
     assert raised.value.hint == "Build or import the Bento again."
     (iris.directory / "src/service.py").touch()
     assert files(iris) == {"src/service.py", "bento.yaml", "bentomake.sha256"}
+
+
+@pytest.mark.parametrize("knows_links", [True, False], ids=["list with links", "older list"])
+def test_only_links_of_the_bentos_own_are_in_its_image(knows_links: bool, iris: Stored) -> None:
+    """What a server or a user left there is not; a list of before says of no link whose it is."""
+    (iris.directory / "src/own").symlink_to("service.py")
+    (iris.directory / "src/stray").symlink_to("/etc/passwd")
+    (iris.directory / "stray-directory").symlink_to("src")
+    own = {"bento.yaml": FILE, "src/own": LINK}
+    listed = digests_file({name: Entry(of_bytes(b""), mode) for name, mode in own.items()})
+    if not knows_links:
+        listed = "".join(line for line in listed.splitlines(keepends=True) if not line.startswith("#"))
+    (iris.directory / "bentomake.sha256").write_text(listed)
+    stray = set() if knows_links else {"src/stray", "stray-directory"}
+    assert files(iris) == {*own, "bentomake.sha256", *stray}
+    (iris.directory / "src/own").unlink()
+    if knows_links:
+        with pytest.raises(StoreError, match="lacks src/own, which"):
+            files(iris)
+
+
+def test_all_links_of_a_bento_without_a_list_are_its_own(iris: Stored) -> None:
+    (iris.directory / "src/link").symlink_to("service.py")
+    assert "src/link" in files(iris)
 
 
 def test_a_directory_that_cannot_be_read_is_an_error(iris: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,6 +148,27 @@ def test_a_value_of_the_stage_build_is_lent_where_the_environment_has_none(
     (words,) = [call["argv"] for call in iris.docker.calls if "--file" in call["argv"]]
     secrets = [words[at + 1] for at, word in enumerate(words) if word == "--secret"]
     assert secrets == ["id=MODE,env=MODE" if given else "id=MODE,env=BENTOMAKE_BUILD_MODE"]
+
+
+def test_a_base_that_the_engine_fetched_for_the_build_makes_no_second_build(
+    iris: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (iris.directory / "env/docker/Dockerfile").write_text("FROM base:1\n")
+    inspect = "docker image inspect --format {{json .}} base:1"
+    iris.docker.answer(inspect, err="No such image: base:1", code=1)
+    build = bentomake.imaging.Imaging.build
+
+    def fetching(self: object, *args: object) -> object:
+        iris.docker.answer(inspect, {**FOUND, "Id": "sha256:base"})
+        return build(self, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(bentomake.imaging.Imaging, "build", fetching)
+    assert iris.containerize().outcomes["image"].state == "ran"
+    assert iris.containerize().outcomes["image"].state == "cached"
+    monkeypatch.setattr(bentomake.imaging.Imaging, "build", build)
+    iris.docker.answer(inspect, {**FOUND, "Id": "sha256:newer"})
+    again = iris.containerize().outcomes["image"]
+    assert again.state == "ran" and [reason.name for reason in again.reasons] == ["base:1"]
 
 
 def test_an_engine_that_is_not_there_is_said_once_and_nothing_is_fetched_for_it(iris: Stored) -> None:

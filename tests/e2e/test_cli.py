@@ -100,6 +100,17 @@ def test_an_encoding_that_lacks_a_letter_loses_no_line(bentoml14: str, tmp_path:
     assert "because a\\udcff.txt is new\n" in told and f"\n{len(ALL)} steps: 2 ran, " in told
 
 
+@pytest.mark.parametrize("buffered", ["", "1"])
+@pytest.mark.parametrize("line", ["--version", "cache -h", "schema", "-o tag"])
+def test_an_answer_that_cannot_be_written_is_an_error(line: str, buffered: str, light: Project) -> None:
+    if line == "-o tag":
+        light.run(*line.split()).good()  # then fresh answers
+    command = ["sh", "-c", f'"$0" {line} >/dev/full', SCRIPT]
+    run = light.world.command(command, light.directory, env={"PYTHONUNBUFFERED": buffered})
+    assert run.code == 1 and run.stderr.endswith("error: The answer cannot be written: No space left on device.\n")
+    assert "Traceback" not in run.stderr
+
+
 @pytest.mark.parametrize("closed", ["2>&-", ">&-", ">&- 2>&-"])
 def test_a_stream_that_is_closed_is_no_reason_to_fail(closed: str, light: Project) -> None:
     for _ in range(2):  # the second time fresh answers

@@ -133,7 +133,9 @@ def test_there_is_no_copy_of_a_model_and_nothing_is_left(shop: Shop, weighty: st
 
 def test_what_a_server_leaves_in_the_store_is_not_in_the_image(shop: Shop) -> None:
     box = shop.project()
+    os.symlink("service.py", box.project.directory / "own")
     made = box.project.make().good()
+    os.symlink("service.py", made.path / "src/stray")
     for path in ("src/__pycache__/service.cpython-311.pyc", "src/core.7", "stray.txt", "env/docker/mine"):
         (made.path / path).parent.mkdir(exist_ok=True)
         (made.path / path).write_text("left behind")
@@ -141,6 +143,8 @@ def test_what_a_server_leaves_in_the_store_is_not_in_the_image(shop: Shop) -> No
     listed = {line.partition("  ")[2] for line in (made.path / "bentomake.sha256").open().read().splitlines()}
     there = shop.engine.files(made.tag, BENTO)
     assert there - {"bentomake.sha256", "models/entrypoint.sh"} <= listed and {"src/service.py", "bento.yaml"} <= there
+    links = shop.engine.call("run", "--rm", "--entrypoint", "find", made.tag, f"{BENTO}/src", "-type", "l")
+    assert links == f"{BENTO}/src/own"
 
 
 def test_the_labels_of_an_image(shop: Shop) -> None:

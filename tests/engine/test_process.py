@@ -7,6 +7,7 @@ import signal
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -170,3 +171,31 @@ def test_all_that_run_in_other_threads_are_ended_and_a_second_interrupt_only_hur
     worker.join(10)
     assert ended == [-signal.SIGKILL if twice else 3]
     assert (tmp_path / "said").exists() is not twice
+
+
+def a_sudo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sudo that notes what it is asked, and by which group and session; nobody may signal it but itself."""
+    (tmp_path / "sudo").write_text(
+        f'#!/bin/sh\nread -r _ _ _ _ group session _ </proc/$$/stat\necho "$group $session $*" >>{tmp_path}/asked\n'
+        '[ "$1" = -n ] && shift\nexec "$@"\n'
+    )
+    (tmp_path / "sudo").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+
+def test_sudo_has_our_terminal_and_our_ctrl_c(tmp_path, monkeypatch):
+    a_sudo(tmp_path, monkeypatch)
+    assert run(["sudo", "true"]).returncode == 0 and run(["true"]).returncode == 0
+    assert (tmp_path / "asked").read_text() == f"{os.getpgrp()} {os.getsid(0)} true\n"
+
+
+def test_what_is_roots_is_ended_by_sudo_from_another_group(tmp_path, monkeypatch):
+    def refused(process: object, number: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    a_sudo(tmp_path, monkeypatch)
+    monkeypatch.setattr(subprocess.Popen, "send_signal", refused)
+    done = run(["sudo", "sleep", "60"], timeout=0.5)
+    assert done.timed_out and done.returncode == -signal.SIGKILL
+    group, session, *words = (tmp_path / "asked").read_text().splitlines()[1].split()
+    assert words[:3] == ["-n", "kill", "-9"] and int(group) != os.getpgrp() and int(session) == os.getsid(0)

@@ -17,6 +17,7 @@ from machine import Missing, State, call, succeeds
 # What must be there, and the packages that bring it.
 NEEDS = {
     "docker": {
+        "docker-registry": ["docker-registry"],  # not to run: tests that push start one
         "dockerd": ["docker.io"],
         "docker": ["docker-cli"],
         "ip": ["iproute2"],

@@ -16,6 +16,7 @@ from wheelhouses import Wheelhouse
 
 from bentomake.bento import wheel_export
 from bentomake.bento.artifacts import Target, suits
+from bentomake.bento.targets import machine
 from bentomake.container.backend import BackendUnhealthy
 from bentomake.engine.action import CACHED, FAILED, RAN
 from bentomake.engine.collect import collect
@@ -100,7 +101,16 @@ def test_each_python_machine_and_c_library_has_its_own(house: Wheelhouse, index:
         assert house.wheels(outcome) == [f"native-1.0-{tag}.whl"], asked
         assert f"native-1.0-{tag}.whl" in fetched(index)
     house.of(*at(index, "native==1.0"), origin="again", image_platform=amd)
+    for variant in ("linux/arm64/v8", "arm64"):
+        outcome = house.of(*at(index, "native==1.0"), image_platform=variant)
+        assert house.wheels(outcome) == [f"native-1.0-{tags[2]}.whl"]
     assert index.served == []
+
+
+def test_a_platform_is_a_machine_by_whatever_name() -> None:
+    told = {"linux/amd64/v2": "x86_64", "AMD64": "x86_64", "linux/arm": "armv7l", "linux/arm/v7": "armv7l"}
+    told |= {"linux/arm/v6": "armv6l", "linux/386": "i686", "linux/riscv64": "riscv64", "linux/aarch64": "aarch64"}
+    assert {name: machine(name) for name in told} == told
 
 
 def test_offline_asks_nobody_and_says_what_is_missing(house: Wheelhouse, index: Index) -> None:
@@ -243,7 +253,7 @@ BUILDKIT, PLAIN = "env/docker/Dockerfile.buildkit", "env/docker/Dockerfile"
 class Engine:
     """What the recipe asks of an engine: whether it can build, and what it is called."""
 
-    backend = SimpleNamespace(name="podman")
+    backend, fresh = SimpleNamespace(name="podman"), False
 
     @property
     def engine(self) -> dict[str, str]:
@@ -251,7 +261,7 @@ class Engine:
 
 
 def test_nothing_is_fetched_that_the_image_would_not_take(house: Wheelhouse, index: Index) -> None:
-    lines, healthy = at(index, "alpha==1.0"), SimpleNamespace(engine={}, backend=Engine.backend)
+    lines, healthy = at(index, "alpha==1.0"), SimpleNamespace(fresh=False, engine={}, backend=Engine.backend)
     for takes, by in ((True, [PLAIN]), (True, []), (False, [BUILDKIT, PLAIN])):
         outcome = house.of(*lines, takes=takes, wheels_by=by, imaging=healthy)
         assert house.files(outcome) == {} and "the image installs by itself" in outcome.log
@@ -260,6 +270,16 @@ def test_nothing_is_fetched_that_the_image_would_not_take(house: Wheelhouse, ind
     made = house.of(*lines, takes=True, wheels_by=[BUILDKIT, PLAIN], imaging=healthy)
     assert house.wheels(made) == [ALPHA]  # another backend is another key
     assert house.wheels(house.of(*lines, takes=False)) == [ALPHA]  # they are the goal themselves
+
+
+def test_without_a_cache_nothing_is_fetched_and_what_is_known_stays_known(house: Wheelhouse, index: Index) -> None:
+    asked = {"takes": True, "wheels_by": [BUILDKIT, PLAIN]}
+    fresh, usual = (SimpleNamespace(fresh=fresh, engine={}, backend=Engine.backend) for fresh in (True, False))
+    outcome = house.of(*at(index, "alpha==1.0"), **asked, imaging=fresh)
+    assert house.files(outcome) == {} and index.served == []
+    outcome = house.of(*at(index, "alpha==1.0"), **asked, imaging=usual)
+    assert (outcome.state, house.wheels(outcome)) == (RAN, [ALPHA])
+    assert house.of(*at(index, "alpha==1.0"), **asked, imaging=fresh).state == CACHED
 
 
 def test_an_engine_that_cannot_build_is_said_before_anything_is_fetched(house: Wheelhouse, index: Index) -> None:
