@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Sequence
 from importlib import import_module
 
+from .bento.arrival import arriving
 from .bento.library import Library
-from .bento.tag import Tag
 from .engine.action import CACHED, RAN, RESTORED, Action, Outcome
 from .engine.content_store import Missing
 from .engine.explain import explain
@@ -105,8 +104,7 @@ def _arrive(outcome: Outcome, session: Session, dry: bool) -> Built:
     """Put the composed Bento into the library, and make `latest` name it; or only say whether it is there (`dry`)."""
     assert outcome.tree is not None
     tree = session.store.shallow(outcome.tree)
-    arrival = json.loads(session.store.read(tree["bento.json"].digest))
-    tag = Tag(arrival["name"], arrival["version"])
+    tag, digest, models = arriving(session.store.read(tree["bento.json"].digest))
     project = outcome.action.binding
     assert isinstance(project, Project)
     library = Library(project.home)
@@ -117,8 +115,7 @@ def _arrive(outcome: Outcome, session: Session, dry: bool) -> Built:
         return Built(tag, directory, "there" if outcome.state == CACHED else "restored", [])
     below = {path[len("bento/") :]: entry for path, entry in tree.items() if path.startswith("bento/")}
     whole = session.store.whole(below)
-    models = [Tag.parse(model["tag"]) for model in arrival["models"] if model["registry"] == "bentoml"]
-    state, put_back = library.install(tag, arrival["digest"], whole, models, session.store, project.model_index)
+    state, put_back = library.install(tag, digest, whole, models, session.store, project.model_index)
     for path, stamp in project.model_index.linked.items():
         session.watch.linked(path, stamp)
     library.set_latest(tag)

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from .engine.action import Outcome
-from .engine.content_store import ContentStore
+from .engine.content_store import ContentStore, Missing
+from .errors import StoreError
 
 
 class Image(NamedTuple):
@@ -26,10 +27,15 @@ class Image(NamedTuple):
 
 
 def images(outcomes: Iterable[Outcome], store: ContentStore) -> list[Image]:
-    """What the actions of the rule `image` made, or found made."""
+    """What the actions of the rule `image` made, or found made; StoreError if that cannot be read."""
     found = []
     for outcome in outcomes:
         if outcome.action.rule.name == "image" and outcome.tree is not None:
-            tree = store.tree(outcome.tree)
-            found.append(Image.of(json.loads(store.read(tree["image.json"].digest))))
+            try:
+                tree = store.tree(outcome.tree)
+                found.append(Image.of(json.loads(store.read(tree["image.json"].digest))))
+            except (Missing, ValueError, KeyError, TypeError, AttributeError) as error:
+                raise StoreError(
+                    f"What the cache says of the image cannot be read: {error}.", hint="Make it anew, with -B."
+                ) from error
     return found

@@ -78,13 +78,17 @@ class Imaging:
 
     def _credential(self, url: str) -> tuple[str, str] | None:
         if url not in self._credentials:
-            self._credentials[url] = index_credentials.credential(url, self.settings.env)
+            asked = url.startswith(
+                ("https://", "http://")
+            )  # else a planted trace has it: a keyring would be told of it
+            self._credentials[url] = index_credentials.credential(url, self.settings.env) if asked else None
         return self._credentials[url]
 
     def ahead(self, dockerfile: str, tags: Iterable[str]) -> None:
         """Begin to ask the engine what the rule will want to know: it answers while the rest is looked at."""
         with contextlib.suppress(BentomakeError):  # said when it matters
-            self._ahead("ahead", self.env, [*bases(dockerfile), *(self.ask_for.tags or tags)])
+            names = [*bases(dockerfile), *(self.ask_for.tags or tags)]
+            self._ahead("ahead", self.env, [name for name in names if not name.startswith("-")])
 
     def _ahead(self, name: str, *args: object) -> None:
         """A registered backend has no such thing."""
@@ -174,6 +178,8 @@ class Imaging:
         if kind == "credential":
             found = self._credential(name)
             return ABSENT if found is None else Fact(mac(self._key, "\0".join(found)))
+        if name.startswith("-"):  # a trace may be planted, and a Bento from elsewhere: an engine takes it for an option
+            raise ValueError(f"no name of an image: {name!r}")
         if kind == "base_image":
             digest = self.backend.base_digest(name, self.env)
             return ABSENT if digest is None else Fact(digest, digest)
@@ -259,6 +265,8 @@ class Imaging:
             sent: Image | None = tell(request._replace(options=self.options), image_id, self.env) if tell else None
             return sent
         made = self.backend.image(request.tags[0], self.env)
+        if made is not None and image_id and image_id != made.id:
+            made = self.backend.image(image_id, self.env) or made  # another build has taken the tag meanwhile
         if made is not None:
             self._made[request.tags[0]] = made
         return made

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ..errors import StoreError, UsageError
+from .tag import Tag
+
 
 def arrival(info: dict[str, Any], digest: str) -> str:
     """The text of bento.json, from what bento.yaml says: name, version, content digest, labels, time, models."""
@@ -28,3 +31,19 @@ def arrival(info: dict[str, Any], digest: str) -> str:
         "models": list(models.values()),
     }
     return json.dumps(told, indent=1) + "\n"
+
+
+def arriving(text: bytes) -> tuple[Tag, str, list[Tag]]:
+    """What a bento.json of the cache says: the Bento's tag, its content digest, the models of the model store.
+
+    StoreError for what `arrival` does not write: the names become directories.
+    """
+    try:
+        told = json.loads(text)
+        models = [model["tag"] for model in told["models"] if model["registry"] == "bentoml"]
+        tag, digest = Tag.parse(f"{told['name']}:{told['version']}"), str(told["digest"])
+        return tag, digest, [Tag.parse(model) for model in models]
+    except (ValueError, KeyError, TypeError, AttributeError, UsageError) as error:
+        raise StoreError(
+            f"What the cache says of the Bento cannot be read: {error}.", hint="Build it anew: bentomake -B."
+        ) from error

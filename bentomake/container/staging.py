@@ -45,7 +45,7 @@ def slot(home: str, name: str) -> Slot:
     """
     temporary = os.path.join(home, "tmp")
     os.makedirs(temporary, exist_ok=True)
-    found = _free(os.path.join(temporary, f"bentomake-context-{name}"))
+    found = _free(os.path.join(temporary, f"bentomake-context-{name.replace('/', '-')}"))
     try:
         shutil.rmtree(found.directory, ignore_errors=True)
         os.mkdir(found.directory, 0o755)

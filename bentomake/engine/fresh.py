@@ -29,7 +29,9 @@ def cache_directory(env: Mapping[str, str]) -> str:
     if own:
         return os.path.abspath(os.path.expanduser(own))
     if sys.platform == "linux":
-        base = env.get("XDG_CACHE_HOME") or os.path.join(env.get("HOME") or os.path.expanduser("~"), ".cache")
+        base = env.get("XDG_CACHE_HOME") or ""
+        if not os.path.isabs(base):
+            base = os.path.join(env.get("HOME") or os.path.expanduser("~"), ".cache")
         return os.path.join(base, "bentomake")
     import platformdirs
 

@@ -162,7 +162,7 @@ def facts(path: str, chosen_by: str, context: str, env: Mapping[str, str], cache
     key = json.dumps([FORMAT, path, variables, os.path.realpath(context) if relative else None])
     file = os.path.join(cache_dir, f"interpreter-{hashlib.sha256(key.encode()).hexdigest()[:24]}.json")
     cached = _cached(file, key, chosen_by)
-    if cached is not None:
+    if cached is not None and _is_of(cached, path):  # a record that was planted would be started
         return cached
     from ..engine import process  # only when something has to be asked: it costs more than the whole answer
 
@@ -175,9 +175,15 @@ def facts(path: str, chosen_by: str, context: str, env: Mapping[str, str], cache
             place=chosen_by,
             detail=(said.stderr or said.stdout).strip()[-2000:] or None,
         ) from error
-    if os.path.realpath(found.path) == os.path.realpath(path):  # else a shim, whose answer depends on more than files
+    if _is_of(found, path):  # else a shim, whose answer depends on more than files
         _keep(file, key, found, path)
     return found
+
+
+def _is_of(found: Interpreter, path: str) -> bool:
+    """Whether this is the program at that path: the same file in the same directory, which makes a venv that one."""
+    real = os.path.realpath
+    return real(found.path) == real(path) and real(os.path.dirname(found.path)) == real(os.path.dirname(path))
 
 
 def watched(interpreter: Interpreter) -> list[str]:

@@ -1,7 +1,8 @@
 """The benchmarks: `python tests/bench/run.py [--quick]` measures every promise about speed.
 
 Measures the console script of a wheel of this checkout, in an environment that the script makes, in turns with
-`bentoml build`, doit and ninja doing the same job (copy all files when one has changed), and prints a Markdown table.
+`bentoml build`, doit and ninja doing the same job (copy all files when one has changed), and prints a Markdown table,
+each case as it ends. The cases of images want docker: `run.py images`, or one: `run.py images-edited --model 64MiB`.
 CPU is that of the whole process with its children. No time is asserted: a slow or busy machine shows in the numbers,
 not in the exit code; that is 1 if a command did not do its job. "iris" locks, so it needs the package index.
 """
@@ -113,8 +114,11 @@ def _options() -> argparse.Namespace:
 
 def _size(text: str) -> int:
     """Bytes: of a number with KiB, MiB or GiB; a number alone is of MiB."""
-    number, unit = text.rstrip("KMGiB"), text[len(text.rstrip("KMGiB")) :]
-    return int(float(number) * {"KiB": 2**10, "": 2**20, "MiB": 2**20, "GiB": 2**30}[unit])
+    units = {"": 2**20, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+    number = text.rstrip("KMGiB")
+    if text[len(number) :] not in units:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size: write it like 64MiB")
+    return int(float(number) * units[text[len(number) :]])
 
 
 if __name__ == "__main__":

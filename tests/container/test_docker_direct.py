@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import socketserver
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_daemon import FakeDaemon
 from stand_in import StandIns, healthy
 
 from bentomake.container import docker_direct
@@ -21,29 +21,6 @@ from bentomake.container.registry import get_backend
 from bentomake.errors import StepError
 
 IMAGE = {"Id": "sha256:" + "a" * 64, "Os": "linux", "Architecture": "amd64", "Size": 7, "RepoTags": ["x:1"]}
-
-
-class FakeDaemon(socketserver.ThreadingUnixStreamServer):
-    """Answers each resource as told, as Go's server answers HTTP/1.0: the answer ends with the connection."""
-
-    def __init__(self, path: Path):
-        self.answers: dict[str, tuple[int, Any]] = {"/_ping": (200, "OK")}
-        self.program = "Docker/26.1.5 (linux)"
-        self.asked: list[str] = []
-        super().__init__(str(path), _Answer)
-
-
-class _Answer(socketserver.StreamRequestHandler):
-    server: FakeDaemon
-
-    def handle(self) -> None:
-        resource = self.rfile.readline().split()[1].decode()
-        while self.rfile.readline().strip():
-            pass
-        self.server.asked.append(resource)
-        status, body = self.server.answers.get(resource, (404, {"message": f"No such image: {resource}"}))
-        text = body if isinstance(body, str) else json.dumps(body)
-        self.wfile.write(f"HTTP/1.0 {status} Said\r\nServer: {self.server.program}\r\n\r\n{text}".encode())
 
 
 @pytest.fixture

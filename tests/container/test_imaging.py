@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import time
 
+import pytest
+from stand_in import StandIns, healthy
+
 from bentomake.container.options import Options
 from bentomake.container.request import Request
 from bentomake.engine.content_store import ContentStore
 from bentomake.engine.digest import of_bytes
+from bentomake.engine.fact import ABSENT
 from bentomake.engine.fresh import SETTLE
 from bentomake.engine.stat_index import StatIndex
 from bentomake.imaging import Imaging
@@ -132,3 +136,24 @@ def settled_files(directory, *names):
         os.utime(directory / name, ns=(10**18, 10**18 + 1))
     time.sleep(2 * SETTLE)
     return [directory / name for name in names]
+
+
+@pytest.mark.parametrize("backend", ["podman", "buildah", "docker", "nerdctl"])
+def test_a_name_that_is_an_option_is_no_image_and_no_engine_is_told_of_it(tmp_path, backend):
+    """Names come from a Bento of elsewhere, and from traces, which may be planted."""
+    engine = healthy(tmp_path / "bin", backend)
+    asked = imaging(tmp_path, backend=backend, env=engine.env)
+    asked.ahead("FROM --storage-opt=overlay.mount_program=/tmp/x\nFROM --root=/tmp/x AS y\n", ["--url=x"])
+    asked.backend.forget() if hasattr(asked.backend, "forget") else None
+    for kind in ("base_image", "own_image"):
+        with pytest.raises(ValueError, match="no name of an image"):
+            asked.ask(kind, "--storage-opt=overlay.mount_program=/tmp/x")
+    assert not [call for call in engine.calls if any("/tmp/x" in word or "url" in word for word in call["argv"])]
+
+
+def test_a_keyring_is_asked_for_addresses_only(tmp_path):
+    keyring = StandIns(tmp_path / "bin", "keyring")
+    keyring.answer("keyring", "me\nhush\n")
+    asked = imaging(tmp_path, env={**keyring.env, "UV_KEYRING_PROVIDER": "subprocess"})
+    assert asked.ask("credential", "--keyring-path=/tmp/x") == ABSENT and keyring.calls == []
+    assert asked.ask("credential", "https://index.example/simple") != ABSENT and len(keyring.calls) == 1

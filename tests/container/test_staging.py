@@ -111,3 +111,13 @@ def test_where_no_link_can_be_made_the_copy_keeps_the_time_and_a_note_says_so(tm
         there, blob = os.stat(f"{directory}/a.py"), os.stat(store.path(made.digest))
         assert (there.st_ino != blob.st_ino) and there.st_mtime_ns == blob.st_mtime_ns
     assert any("is a copy" in note for note in store.notes)
+
+
+def test_a_name_is_no_way_to_another_directory(tmp_path):
+    """Names come from a file of the cache, or of a Bento from elsewhere; what is at a context's place is removed."""
+    store = ContentStore(str(tmp_path / "cache"))
+    (tmp_path / "tmp/bentomake-context-x").mkdir(parents=True)  # of another build
+    (tmp_path / "mine").mkdir()
+    with staged(slot(str(tmp_path), "x/../../mine"), {}, {}, store) as directory:
+        assert os.path.dirname(directory) == str(tmp_path / "tmp")
+    assert (tmp_path / "mine").is_dir()

@@ -15,10 +15,13 @@ import bentomake.imaging
 from bentomake.bento.layout import digests_file
 from bentomake.bento.library import Library
 from bentomake.bento.tag import Tag
+from bentomake.container.docker import Docker
+from bentomake.container.staging import Slot
 from bentomake.containerize import containerize
 from bentomake.engine.collect import clear
 from bentomake.engine.content_store import ContentStore
 from bentomake.engine.digest import of_bytes
+from bentomake.engine.manifest import Manifest
 from bentomake.engine.progress import Silent
 from bentomake.engine.stat_index import StatIndex
 from bentomake.engine.tree import FILE, LINK, Entry
@@ -123,9 +126,10 @@ def test_latest_is_the_same_model_in_the_bento_and_in_its_image(
     staged: dict[str, str | bytes] = {}
 
     @contextlib.contextmanager
-    def noting(home: str, name: str, tree: object, beside: Mapping[str, str | bytes], *_: object) -> Iterator[str]:
+    def noting(place: Slot, tree: object, beside: Mapping[str, str | bytes], *_: object) -> Iterator[str]:
         staged.update(beside)
         yield str(tmp_path)
+        place.release()
 
     monkeypatch.setattr(bentomake.imaging, "staged", noting)
     assert iris.containerize().errors == []
@@ -229,3 +233,28 @@ def test_a_model_with_a_file_that_cannot_be_read_any_more_is_an_error_and_no_tra
     (own_home / "elsewhere").unlink()
     (error,) = iris.containerize().errors
     assert error.message == f"The model m:a cannot be read: {model}/weights: No such file or directory."
+
+
+def test_a_planted_image_is_an_error_and_no_traceback(iris: Stored, tmp_path: Path) -> None:
+    assert iris.containerize().errors == []
+    session = iris.session()
+    (row,) = [row for key in session.cache.traces() if (row := session.cache.read(f"trace/{key}"))["rule"] == "image"]
+    key, tree = Manifest.from_json(row["manifest"]).key, {"image.json": Entry(session.store.put_bytes(b"[]"), FILE)}
+    session.cache.write(f"trace/{key}", {**row, "tree": str(session.store.put_tree(tree))})
+    session.close()
+    with pytest.raises(StoreError, match="What the cache says of the image cannot be read"):
+        iris.containerize()
+    assert iris.containerize(force=True).errors == []
+
+
+def test_an_image_whose_tag_another_build_took_meanwhile_is_described_by_its_own_id(
+    iris: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two builds with one tag at once: the tag names the other's image by the time this one is asked about."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Docker, "after", lambda *_: "sha256:mine")
+        iris.docker.answer("docker image inspect --format {{json .}} sha256:mine", {**FOUND, "Id": "sha256:mine"})
+        made = iris.containerize()
+    assert [image.id for image in made.images] == ["sha256:mine"]
+    assert iris.containerize().outcomes["image"].state == "ran", "the tag names another image"
+    assert iris.containerize().outcomes["image"].state == "cached"

@@ -17,8 +17,11 @@ import pytest
 from harness import SCRIPT, Project, World, hand_over, world_of_a_user
 from surroundings import Index, check_store, content_digest, save_model
 
-from bentomake.engine.content_store import hashed_at
-from bentomake.engine.digest import of_bytes
+from bentomake.engine.content_store import ContentStore, hashed_at
+from bentomake.engine.digest import Digest, of_bytes
+from bentomake.engine.manifest import Manifest
+from bentomake.engine.trace import ActionCache
+from bentomake.engine.tree import FILE, Entry
 
 SERVICE = """\
 import bentoml
@@ -366,3 +369,20 @@ def described(bento: Path) -> dict[str, tuple[str, bytes]]:
         else:
             found[name] = (oct(stat.S_IMODE(path.lstat().st_mode)), path.read_bytes())
     return found
+
+
+@pytest.mark.parametrize("planted", [{"name": "../../planted"}, {"version": "../../../planted"}, {"models": [{}]}, []])
+def test_a_planted_trace_makes_no_bento_elsewhere(built, planted):
+    store, cache = ContentStore(str(built.world.cache)), ActionCache(str(built.database.parent))
+    (row,) = [row for key in cache.traces() if (row := cache.read(f"trace/{key}"))["rule"] == "bento"]
+    tree = dict(store.shallow(Digest.parse(row["tree"])))
+    arrival = json.loads(store.read(tree["bento.json"].digest))
+    text = json.dumps({**arrival, **planted} if planted else planted)
+    tree["bento.json"] = Entry(store.put_bytes(text.encode()), FILE)
+    key = Manifest.from_json(row["manifest"]).key
+    cache.write(f"trace/{key}", {**row, "tree": str(store.put_tree(tree))})
+    cache.close()
+    built.forget_the_bento()
+    run = built.project.run("-o", "path", "-q")
+    assert run.code == 1 and "error: What the cache says of the Bento cannot be read" in run.stderr, run.stderr
+    assert "Traceback" not in run.stderr and not list(built.world.directory.rglob("planted"))

@@ -249,3 +249,9 @@ def test_the_cache_directory_is_the_named_one_else_the_platforms(tmp_path):
         assert cache_directory({"HOME": "/home/a", "XDG_CACHE_HOME": "/x"}) == "/x/bentomake"
     else:
         assert fresh.cache_directory({"HOME": "/home/a"}).endswith("bentomake")
+
+
+def test_a_cache_home_that_is_relative_is_none_as_its_standard_says():
+    if sys.platform == "linux":
+        assert cache_directory({"XDG_CACHE_HOME": "here", "HOME": "/me"}) == "/me/.cache/bentomake"
+        assert cache_directory({"XDG_CACHE_HOME": "/here", "HOME": "/me"}) == "/here/bentomake"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -148,3 +149,21 @@ def test_wrong_choices_are_usage_errors(bare: Path, tmp_path: Path, monkeypatch:
     with pytest.raises(UsageError, match="No Python with bentoml was found") as caught:
         choose(None, str(tmp_path), {}, cache)
     assert "--python" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("signatures", [True, False])
+@pytest.mark.parametrize("other", ["/bin/false", "evil/bin/python"], ids=["program", "environment"])
+def test_a_planted_record_names_no_other_program(
+    bare: Path, tmp_path: Path, asked: list[list[str]], signatures: bool, other: str
+) -> None:
+    """What the record says is started: it may say only what was asked about."""
+    true = facts(str(bare / "bin/python"), "--python", str(tmp_path), {}, str(tmp_path / "cache"))
+    (record,) = (tmp_path / "cache").iterdir()
+    data = json.loads(record.read_text())
+    (tmp_path / "evil/bin").mkdir(parents=True)
+    (tmp_path / "evil/bin/python").symlink_to(os.path.realpath(true.path))
+    data["facts"]["path"] = str(tmp_path / other)
+    record.write_text(json.dumps(data if signatures else {**data, "signatures": {}}))
+    asked.clear()
+    assert facts(str(bare / "bin/python"), "--python", str(tmp_path), {}, str(tmp_path / "cache")) == true
+    assert len(asked) == 1
