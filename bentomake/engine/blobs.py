@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
 import stat
 import threading
@@ -118,10 +117,12 @@ class Blobs:
 
     def _sound(self, path: str, digest: Digest) -> bool:
         """Hash a blob; a sound one is given its time again."""
+        from hashlib import sha256 as openssl
+
         wanted = hashed_at(digest)
         try:
             with open(path, "rb") as file:
-                sha256 = hashlib.sha256()
+                sha256 = openssl()
                 while chunk := file.read(_CHUNK):
                     sha256.update(chunk)
             if sha256.hexdigest() != digest.sha256:
@@ -192,9 +193,11 @@ class Blobs:
                 raise Changed(source)
             self._write(data, digest, mode)
             return
+        from hashlib import sha256 as openssl
+
         temporary = self._temporary()
         try:
-            sha256, size = hashlib.sha256(), 0
+            sha256, size = openssl(), 0
             with open(source, "rb") as file, open(temporary, "wb") as out:
                 cloned = reflink.clone(file.fileno(), out.fileno())
                 while chunk := file.read(_CHUNK):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from functools import partial
 from typing import Any, NamedTuple
 
+try:
+    from _sha2 import sha256 as _short
+except ImportError:  # before Python 3.12
+    from _sha256 import sha256 as _short
+
+_SHORT = 1024  # bytes: for more, OpenSSL is faster; hashlib loads it, which takes as long as a hundred of these
 _WRITTEN = re.compile(r"([0-9a-f]{64})-([0-9]+)")
 
 
@@ -33,11 +38,13 @@ digest_of = partial(tuple.__new__, Digest)  # a Digest of (sha256, size), where 
 
 
 def of_bytes(data: bytes) -> Digest:
-    return Digest(hashlib.sha256(data).hexdigest(), len(data))
+    return Digest(_sha256(data), len(data))
 
 
 def of_file(path: str) -> Digest:
     """The digest of a file's bytes, read as a stream."""
+    import hashlib
+
     sha256, size = hashlib.sha256(), 0
     with open(path, "rb") as file:
         while chunk := file.read(1 << 20):
@@ -53,4 +60,13 @@ def canonical(value: Any) -> bytes:
 
 def of_value(value: Any) -> str:
     """The sha256 (hex) of a JSON value's canonical form."""
-    return hashlib.sha256(canonical(value)).hexdigest()
+    return _sha256(canonical(value))
+
+
+def _sha256(data: bytes) -> str:
+    if len(data) <= _SHORT:
+        short: str = _short(data).hexdigest()
+        return short
+    import hashlib
+
+    return hashlib.sha256(data).hexdigest()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import threading
@@ -12,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from ..errors import StoreError
 from . import fresh
-from .digest import Digest, digest_of
+from .digest import Digest, digest_of, of_bytes
 
 Signature = tuple[int, int, int, int, int]  # size, mtime, ctime (ns), inode, mode
 _CHUNK = 1 << 20
@@ -83,7 +82,7 @@ class StatIndex:
             sha256, fast = self._both(path, sig[0])
         else:
             with open(path, "rb", buffering=0) as file:
-                sha256 = hashlib.sha256(file.read()).hexdigest()
+                sha256 = of_bytes(file.read()).sha256
         self.hashed += 1
         after = os.stat(path)
         if signature(after) != sig:
@@ -143,6 +142,8 @@ class StatIndex:
         return str(fast.hexdigest())
 
     def _both(self, path: str, size: int) -> tuple[str, str]:
+        import hashlib
+
         import xxhash
 
         sha256, fast, done = hashlib.sha256(), xxhash.xxh3_128(), 0
