@@ -36,9 +36,9 @@ def with_engine(world: World) -> World:
 class Server:
     """A Bento that is served in a container, on a port of this machine."""
 
-    def __init__(self, port: int, address: str = "127.0.0.1"):
-        self.url = f"http://127.0.0.1:{port}"
-        self.address = address  # of the container, for other containers
+    def __init__(self, published: int, address: str = "127.0.0.1", port: int = 0):
+        self.url = f"http://127.0.0.1:{published}"
+        self.address, self.port = address, port or published  # for other containers
 
     def ask(self, path: str, body: Any = None) -> tuple[int, Any]:
         """Status, and the answer: JSON where it is JSON."""
@@ -105,7 +105,7 @@ class Docker:
         try:
             published = self.call("port", container, str(port)).rpartition(":")[2]
             address = self.call("container", "inspect", "--format", "{{.NetworkSettings.IPAddress}}", container)
-            server = Server(int(published), address)
+            server = Server(int(published), address, port)
             until = time.monotonic() + _PATIENCE
             while not server.ready():
                 running = self.call("container", "inspect", "--format", "{{.State.Running}}", container) == "true"

@@ -1,6 +1,6 @@
 """Both examples in real containers: built, containerized, started, asked over loopback as its user, and stopped.
 
-The one with runners has the feature grpc of bentoml: docker takes its wheels from bentomake, buildah has pip install it.
+The one with runners has the feature grpc of bentoml: docker takes its wheels from bentomake, in buildah pip fetches it.
 """
 
 from __future__ import annotations
@@ -105,17 +105,27 @@ def test_any_other_command_runs_as_the_bentos_user(stored: Stored, engine: Docke
     assert f"{bento['name']}:{bento['version']}" == stored.tag
 
 
-@pytest.mark.parametrize("stored", ["iris-runner"], indirect=True)
-def test_grpc_is_served(stored: Stored, engine: Docker, image: str) -> None:
+def an_http_server(engine: Docker, image: str) -> None:
+    with engine.serving(image, port=3456, env={"BENTOML_SERVE_COMPONENT": "http_server"}) as server:
+        assert server.ask("classify", REQUEST["iris"]) == (200, [2])
+
+
+def a_runner_and_an_http_server(engine: Docker, image: str) -> None:
+    component = {"BENTOML_SERVE_COMPONENT": "runner"}
+    with engine.serving(image, "--runner-name", "iris_clf", port=4000, env=component) as runner:
+        remote = f"iris_clf=tcp://{runner.address}:{runner.port}"
+        with engine.serving(image, "start-http-server", "--remote-runner", remote, port=3456) as server:
+            assert server.ask("healthz")[0] == 200
+            assert server.ask("classify", REQUEST["iris-runner"]) == (200, [2])
+
+
+def a_server_of_grpc(engine: Docker, image: str) -> None:
     assert engine.run(image, "python", "-c", GRPC).splitlines()[-1] == "True [2]"
 
 
-@pytest.mark.parametrize("stored", ["iris-runner"], indirect=True)
-@pytest.mark.parametrize("engine", [name for name in ENGINES if name == "docker"], indirect=True)
-def test_a_runner_and_an_http_server_in_containers_of_their_own(stored: Stored, engine: Docker, image: str) -> None:
-    component = {"BENTOML_SERVE_COMPONENT": "runner"}
-    with engine.serving(image, "--runner-name", "iris_clf", port=4000, env=component) as runner:
-        remote = f"iris_clf=tcp://{runner.address}:4000"
-        with engine.serving(image, "start-http-server", "--remote-runner", remote, port=3456) as server:
-            assert server.ask("healthz")[0] == 200
-            assert server.ask("classify", FLOWER) == (200, [2])
+SERVERS = {"iris": [an_http_server], "iris-runner": [a_runner_and_an_http_server, a_server_of_grpc]}
+
+
+def test_its_other_servers_answer_in_containers_of_their_own(stored: Stored, engine: Docker, image: str) -> None:
+    for answers in SERVERS[stored.example]:
+        answers(engine, image)
