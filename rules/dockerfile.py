@@ -34,7 +34,7 @@ DOCKER = tuple(
         "dockerfile_template",
     )
 )
-SYSTEMS = ("debian", "alpine", "ubi8", "amazonlinux", "given", "_shadow", "_rpm")
+SYSTEMS = ("debian", "alpine", "ubi8", "amazonlinux", "given", "_shadow", "_rpm", "_index")
 
 
 @rule(
@@ -142,6 +142,7 @@ def _facts(ctx: Context, environment: conda.Environment | None, script: bytes | 
         "env": dict(sorted(env.items())),  # the order in a mapping is in no key
         "secrets": _secrets(ctx),
         "setup_script": None if script is None else _when(ctx, script),
+        "index_words": _index_words(ctx),
         "pip_words": [*(_index_words(ctx) if generation == "runner" else []), *_pip_args(ctx)],
         "wheelhouse": {"stage": artifacts.STAGE, "place": artifacts.PLACE} if artifacts.suits(_pip_args(ctx)) else None,
         "grpc_bounds": grpc_bounds.beside([]) if generation == "runner" else [],

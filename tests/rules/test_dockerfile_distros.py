@@ -145,7 +145,11 @@ AFTER = "python3 -c 'import idna'\n"
 
 
 @pytest.mark.parametrize("engine", PLAIN_AND_BUILDKIT, ids=lambda engine: engine.name)
-@pytest.mark.parametrize(("base", "does"), [(stand_in_bases.NO_PYTHON, BRINGS), ("python:3.11-slim", AFTER)])
+@pytest.mark.parametrize(
+    ("base", "does"),
+    [(stand_in_bases.NO_PYTHON, BRINGS), ("python:3.11-slim", AFTER)],
+    ids=["without-python", "with-python"],
+)
 @pytest.mark.usefixtures("bases")
 def test_a_setup_script_may_bring_python_to_a_base_image_else_it_runs_after_the_requirements(
     base: str, does: str, engine: Docker, tmp_path: Path, tag: str
