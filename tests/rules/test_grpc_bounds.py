@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -77,6 +78,10 @@ def test_without_a_lock_they_are_constraints(tmp_path: Path) -> None:
     assert constraints("bentoml[grpc]", generation="class") == []
 
 
+def test_they_are_written_as_install_sh_reads_them() -> None:
+    assert all(re.fullmatch(r"[a-z-]+<[0-9.]+", line) for line in grpc_bounds.beside([]))
+
+
 @pytest.mark.parametrize(("version", "holds"), [("1.1.11", True), ("1.0.25", True), ("1.2.0", False), (None, False)])
 def test_they_hold_for_the_versions_with_runners(version: str | None, holds: bool) -> None:
     assert grpc_bounds.concern(version) is holds
@@ -133,7 +138,7 @@ def test_install_sh_binds_what_it_adds(
 ) -> None:
     install = written(tmp_path, make(tmp_path, "runner"), INSTALL)
     (install.parent / "requirements.txt").write_text("".join(f"{line}\n" for line in ["bentoml==1.1.11", *there]))
-    python = a_venv(tmp_path / "venv", "pip", "packaging", python=sys.executable)
+    python = a_venv(tmp_path / "venv", "pip", python=sys.executable)
     env = {"PATH": f"{Path(python).parent}:/usr/bin:/bin", "PIP_INDEX_URL": index.url(f"me:{TOKEN}")}
     env |= {"PIP_CONFIG_FILE": "/dev/null", "BENTOML_FEATURES": feature, "TMPDIR": str(tmp_path)}
     done = subprocess.run(["sh", str(install)], env=env, capture_output=True, text=True)
