@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from bentomake.bento import conda, distros, image, image_commands, pip_words, run_script
+from bentomake.bento import conda, distros, grpc_bounds, image, image_commands, pip_words, run_script
 from bentomake.bento.info import spec_1
 from bentomake.bento.layout import BUILDKIT, DOCKERFILE, TEMPLATE
 from bentomake.bento.package_source import Options, secret_variables, variables
@@ -34,7 +34,7 @@ DOCKER = tuple(
         "dockerfile_template",
     )
 )
-SYSTEMS = ("debian", "alpine", "ubi8", "amazonlinux", "given", "_shadow", "_rpm")
+SYSTEMS = ("debian", "alpine", "ubi8", "amazonlinux", "given", "_shadow", "_rpm", "_index")
 
 
 @rule(
@@ -77,6 +77,8 @@ def dockerfile(ctx: Context) -> Mapping[str, Produced]:
     Generation "runner" installs by install.sh, which bentoml's own `containerize` runs too; "class" by one command,
     and has install.sh only where bento.yaml is of the older form.
     """
+    from bentomake.container.rendering import render
+
     in_code = image.of(ctx)
     if in_code is not None:
         image.remark(ctx, in_code)
@@ -90,8 +92,6 @@ def dockerfile(ctx: Context) -> Mapping[str, Produced]:
     ours = {name: ctx.template(name) for name in dockerfile.templates if name.endswith(".j2")}
     made: dict[str, Produced] = {ENTRYPOINT: _executable(ctx, "entrypoint", ctx.template("entrypoint.sh").encode())}
     if template is None:
-        from bentomake.container.rendering import render
-
         made[DOCKERFILE] = render(ours, facts).text
         made[BUILDKIT] = render(ours, facts, buildkit=True).text
     else:
@@ -104,8 +104,6 @@ def dockerfile(ctx: Context) -> Mapping[str, Produced]:
         data = run_script.read(ctx, "run_script of the image in code", one, "script", ctx.place("service"))
         made[image.script(one)] = _executable(ctx, "script", data)
     if ctx.oracle("generation") == "runner" or spec_1(ctx.param):
-        from bentomake.container.rendering import render
-
         made[INSTALL] = _executable(ctx, "install", render(ours, facts, name="install.sh.j2").text.encode())
         made[VERSION] = facts["python_version"]  # no newline: bentoml puts it into a command as it is
     return made
@@ -144,8 +142,10 @@ def _facts(ctx: Context, environment: conda.Environment | None, script: bytes | 
         "env": dict(sorted(env.items())),  # the order in a mapping is in no key
         "secrets": _secrets(ctx),
         "setup_script": None if script is None else _when(ctx, script),
+        "index_words": _index_words(ctx),
         "pip_words": [*(_index_words(ctx) if generation == "runner" else []), *_pip_args(ctx)],
         "wheelhouse": {"stage": artifacts.STAGE, "place": artifacts.PLACE} if artifacts.suits(_pip_args(ctx)) else None,
+        "grpc_bounds": grpc_bounds.beside([]) if generation == "runner" else [],
         "feature_words": [] if generation == "runner" else [*_index_words(ctx), *_pip_args(ctx)],
         "docker": {
             **{name.partition(".")[2]: ctx.param(name) for name in DOCKER},

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bentomake.bento import git_source, image, lock_text, lockers, pins, pip_words, secret_values, wheels
+from bentomake.bento import git_source, grpc_bounds, image, lock_text, lockers, pins, pip_words, secret_values, wheels
 from bentomake.bento.lockers import CONSTRAINTS, IN, OUT, Task
 from bentomake.bento.package_source import Options, secret_variables, variables
 from bentomake.bento.targets import ARCHES, Target
@@ -72,7 +72,6 @@ def lock(ctx: Context) -> Mapping[str, Produced]:
     seeds = _seeds(ctx, upgrade)
     _place_archives(ctx, given, (files, ctx.input("sdists")))
     lock_text.write(ctx, IN, [_for_locker(ctx, line.spec) for line in given.lines] + _sources(given.options))
-    lock_text.write(ctx, CONSTRAINTS, [line.spec for line in given.constraints])
     lock_text.write(ctx, OUT, [f"{name}=={version}" for name, version in sorted(seeds.items())])
     asked = [line.spec for line in [*given.lines, *given.constraints]]
     secrets = secret_values.values(ctx, [*secret_variables(given.options), *variables(asked)], INDEXES)
@@ -88,9 +87,7 @@ def lock(ctx: Context) -> Mapping[str, Produced]:
         secrets,
         target.libc,
     )
-    done = (lockers.pip_compile if ctx.param("lock.locker") == "pip-compile" else lockers.uv)(ctx, task)
-    if done.returncode != 0:
-        raise _failure(ctx, done)
+    done = _resolve(ctx, task)
     found = lock_text.read(ctx, OUT)
     _pin_commits(ctx, found, secrets)
     locked = {name: lock_text.requirement(line, given) for name, line in found.items()}
@@ -100,6 +97,7 @@ def lock(ctx: Context) -> Mapping[str, Produced]:
         if name not in upgrade and "*" not in upgrade and not name.startswith("./"):
             ctx.discover("installed", name)
     _remark_missing(ctx, task, seeds, locked)
+    _remark_grpc(ctx, task, found)
     if upgrade:
         ctx.forget("--upgrade asks the package index anew each time")
     if hashes:
@@ -109,6 +107,20 @@ def lock(ctx: Context) -> Mapping[str, Produced]:
     )
     text = "\n".join([*options.lines(), *sorted(locked.values())]) + "\n"
     return {f"env/python/requirements{'' if classes else '.lock'}.txt": text}
+
+
+def _resolve(ctx: Context, task: Task) -> Completed:
+    """Have the locker write OUT. Bounds that the user did not write never are the reason why there is no lock."""
+    locker = lockers.pip_compile if ctx.param("lock.locker") == "pip-compile" else lockers.uv
+    bounds = grpc_bounds.constraints(task.given) if task.generation == "runner" else []
+    more = pins.read(lines=bounds, reader=lambda path: None).lines
+    for ours in [more, []] if more else [[]]:
+        constraints = [*task.given.constraints, *ours]
+        lock_text.write(ctx, CONSTRAINTS, [line.spec for line in constraints])
+        done = locker(ctx, replace(task, given=replace(task.given, constraints=constraints)))
+        if done.returncode == 0:
+            return done
+    raise _failure(ctx, done)
 
 
 def _target(ctx: Context) -> Target:
@@ -255,6 +267,15 @@ def _remark_missing(ctx: Context, task: Task, seeds: Mapping[str, str], locked: 
                 f"{task.target}: the lock has {locked[name].partition('==')[2]}.",
                 hint=f"Test with that version, or pin {name} under python.packages.",
             )
+
+
+def _remark_grpc(ctx: Context, task: Task, found: Mapping[str, pins.Line]) -> None:
+    if task.generation != "runner" or not grpc_bounds.asked(task.given.lines):
+        return
+    broken = grpc_bounds.broken({name: lock_text.bare(line).partition("==")[2] for name, line in found.items()})
+    if broken is not None:
+        hint = "Loosen what asks for these versions, or serve HTTP only: bentoml without its extra grpc."
+        ctx.warn(broken, place=secret_values.asked_at(ctx), hint=hint)
 
 
 def _failure(ctx: Context, done: Completed) -> StepError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bentomake.bento import context_file, image, image_requirements, local_archives, pins, wheels
+from bentomake.bento import context_file, grpc_bounds, image, image_requirements, local_archives, pins, wheels
 from bentomake.bento.package_source import Options
 from bentomake.engine.rule import Context, Produced, rule
 from bentomake.errors import BentofileError
@@ -22,15 +22,19 @@ SOURCES = ("index_url", "no_index", "trusted_host", "extra_index_url", "find_lin
     ],
     inputs=[image.RULE],
     tools=["uv"],  # reads a uv.lock that an image in code names
-    params=["python.packages", "python.requirements_txt", "python.wheels", *(f"python.{name}" for name in SOURCES)],
+    params=[
+        *("python.packages", "python.requirements_txt", "python.wheels", "python.lock_packages"),
+        *(f"python.{name}" for name in SOURCES),
+    ],
     oracles=["bentoml.version", "generation"],
 )
 def requirements(ctx: Context) -> Mapping[str, Produced]:
     """One requirement a line, comments dropped: a comment that changes reaches nothing behind this rule.
 
     Generation "class" gets requirements.in with the bentofile's options and bentoml itself; "runner" gets
-    requirements.txt with the user's own lines only, as install.sh adds the rest. Constraints stay constraints; wheels
-    of the project are copied, and named by their paths in the Bento, where both generations install.
+    requirements.txt with the user's own lines only, as install.sh adds the rest. Constraints stay constraints, and
+    gRPC without a lock has some more; wheels of the project are copied, and named by their paths in the Bento, where
+    both generations install.
     """
     in_code = image.of(ctx)
     ctx = image.beside(ctx)
@@ -52,6 +56,8 @@ def requirements(ctx: Context) -> Mapping[str, Produced]:
     )
     named = {text: found.packed() for text, found, _ in local}
     constraints = [line.text for line in given.constraints]
+    if ctx.oracle("generation") == "runner" and ctx.param("python.lock_packages") is False:
+        constraints += _of_grpc(ctx, given)
     lines = [
         *head,
         *(["-c constraints.txt"] if constraints else []),
@@ -84,6 +90,13 @@ def _given(ctx: Context) -> pins.Requirements:
 
         return pins.read(lines=packages, place=place, reader=reader)
     return pins.read([(file, ctx.place("python.requirements_txt"))], reader=reader)
+
+
+def _of_grpc(ctx: Context, given: pins.Requirements) -> list[str]:
+    """What gRPC wants where no lock says it: also this bentoml, as pip would take the newest for `bentoml[grpc]`."""
+    bounds = grpc_bounds.constraints(given)
+    version = _released(ctx) if bounds else None
+    return [*bounds, *(given.bentoml(version) if version is not None else [])]
 
 
 def _released(ctx: Context) -> str | None:

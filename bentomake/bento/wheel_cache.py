@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from ..engine.rule import Context
 from ..engine.tree import EXECUTABLE, Entry
 from ..errors import StepError
-from . import artifacts, lockers, pins, secret_values
+from . import artifacts, grpc_bounds, lockers, pins, secret_values
 from .artifacts import Pin, Target
 from .package_source import Options, variables
 
@@ -82,12 +82,18 @@ class WheelCache:
     def of_features(self, features: Sequence[str], bentoml: str, locked: Sequence[Pin]) -> list[Pin]:
         """What bentoml's extras add to the lock, resolved with the lock as it is."""
         ctx, offline = self._ctx, self._ctx.param("image.offline")
-        version = next((pin.version for pin in locked if pin.name == "bentoml"), bentoml)
+        known = {pin.name: pin.version for pin in locked}
+        version = known.get("bentoml", bentoml)
+        serves = not grpc_bounds.EXTRAS.isdisjoint(features) and grpc_bounds.concern(version)
+        broken = grpc_bounds.broken(known) if serves else None
+        if broken is not None:
+            ctx.warn(broken, hint="Loosen what asks for these versions in the Bento, and build it anew.")
         asked = f"bentoml[{','.join(features)}]=={version}"
         with open(os.path.join(ctx.workdir, lockers.IN), "w", encoding="utf-8") as file:
             file.writelines(f"{line}\n" for line in [*self._options.lines(), asked])
         with open(os.path.join(ctx.workdir, lockers.CONSTRAINTS), "w", encoding="utf-8") as file:
             file.writelines(f"{pin.name}=={pin.version}\n" for pin in locked)
+            file.writelines(f"{line}\n" for line in (grpc_bounds.beside(known) if serves else []))
         given = pins.Requirements(options=self._options)
         env, secrets = self._environment, self._given
         python, arch, libc = self._target.python, self._target.arch, self._target.libc.partition("-")[0]
@@ -103,7 +109,6 @@ class WheelCache:
         with open(os.path.join(ctx.workdir, lockers.OUT), encoding="utf-8") as file:
             data = file.read().encode()
         found = pins.read([(lockers.OUT, None)], reader=lambda path: data, locked=True)
-        known = {pin.name for pin in locked}
         return [pin for pin in artifacts.pinned(found.lines, self._target)[0] if pin.name not in known]
 
     @property

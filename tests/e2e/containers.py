@@ -36,8 +36,9 @@ def with_engine(world: World) -> World:
 class Server:
     """A Bento that is served in a container, on a port of this machine."""
 
-    def __init__(self, port: int):
-        self.url = f"http://127.0.0.1:{port}"
+    def __init__(self, published: int, address: str = "127.0.0.1", port: int = 0):
+        self.url = f"http://127.0.0.1:{published}"
+        self.address, self.port = address, port or published  # for other containers
 
     def ask(self, path: str, body: Any = None) -> tuple[int, Any]:
         """Status, and the answer: JSON where it is JSON."""
@@ -90,17 +91,21 @@ class Docker:
         return set(self.call("run", "--rm", *argv).splitlines())
 
     @contextlib.contextmanager
-    def serving(self, tag: str, *words: str, port: int = 3000) -> Iterator[Server]:
+    def serving(
+        self, tag: str, *words: str, port: int = 3000, env: Mapping[str, str] | None = None
+    ) -> Iterator[Server]:
         """A running container of the image that answers; stopped as an orchestrator stops it.
 
         A port other than 3000 is given by PORT, or by the word `{port}`.
         """
         given = [] if port == 3000 or "{port}" in words else ["-e", f"PORT={port}"]
+        given += [word for name, value in (env or {}).items() for word in ("-e", f"{name}={value}")]
         words = tuple(word.format(port=port) for word in words)
         container = self.call("run", "-d", "-p", f"127.0.0.1::{port}", *given, tag, *words)
         try:
             published = self.call("port", container, str(port)).rpartition(":")[2]
-            server = Server(int(published))
+            address = self.call("container", "inspect", "--format", "{{.NetworkSettings.IPAddress}}", container)
+            server = Server(int(published), address, port)
             until = time.monotonic() + _PATIENCE
             while not server.ready():
                 running = self.call("container", "inspect", "--format", "{{.State.Running}}", container) == "true"
@@ -161,11 +166,14 @@ class Buildah(Docker):
             return {str(path.relative_to(top)) for path in top.rglob("*") if path.is_file() and not path.is_symlink()}
 
     @contextlib.contextmanager
-    def serving(self, tag: str, *words: str, port: int = 3000) -> Iterator[Server]:
+    def serving(
+        self, tag: str, *words: str, port: int = 3000, env: Mapping[str, str] | None = None
+    ) -> Iterator[Server]:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         given = [] if "{port}" in words else ["-e", f"PORT={port}"]
+        given += [word for name, value in (env or {}).items() for word in ("-e", f"{name}={value}")]
         words = tuple(word.format(port=port) for word in words)
         with self._container(tag) as container:
             entrypoint = self.config(tag)["Entrypoint"]

@@ -1,4 +1,7 @@
-"""Both examples in real containers: built, containerized, started, asked over loopback as its user, and stopped."""
+"""Both examples in real containers: built, containerized, started, asked over loopback as its user, and stopped.
+
+The one with runners has the feature grpc of bentoml: docker takes its wheels from bentomake, in buildah pip fetches it.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,25 @@ pytestmark = [
 FLOWER = [[5.9, 3.0, 5.1, 1.8]]
 NAME = "iris_classifier"
 REQUEST = {"iris": {"x": FLOWER}, "iris-runner": FLOWER}
+FEATURES = {"iris": [], "iris-runner": ["--enable-features", "grpc"]}
+GRPC = """\
+import subprocess, sys
+import grpc
+from bentoml.grpc.v1 import service_pb2, service_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+words = ["/home/bentoml/bento/env/docker/entrypoint.sh", "serve-grpc"]
+server = subprocess.Popen(words, stdout=sys.stderr)
+channel = grpc.insecure_channel("127.0.0.1:3000")
+health = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), wait_for_ready=True, timeout=90)
+flower = service_pb2.NDArray(shape=[1, 4], dtype="DTYPE_DOUBLE", double_values=[5.9, 3.0, 5.1, 1.8])
+request = service_pb2.Request(api_name="classify", ndarray=flower)
+answer = service_pb2_grpc.BentoServiceStub(channel).Call(request, timeout=60)
+print(health.status == health.SERVING, list(answer.ndarray.int64_values))
+server.terminate()
+server.wait(20)
+"""
+"""Ends with what a server of gRPC beside it answers, asked by the image's own packages."""
 
 
 @dataclass
@@ -47,8 +69,9 @@ def engine(request: pytest.FixtureRequest) -> Docker:
 @pytest.fixture(scope="module")
 def image(stored: Stored, engine: Docker) -> Iterator[str]:
     name = f"bentomake-e2e-{os.getpid()}-{stored.example}:{engine.name}"
+    words = ["-t", name, "--backend", engine.name, *FEATURES[stored.example]]
     try:
-        stored.world.run("containerize", stored.tag, "-t", name, "--backend", engine.name).good()
+        stored.world.run("containerize", stored.tag, *words).good()
         yield name
     finally:
         found = engine.id(name)
@@ -80,3 +103,29 @@ def test_any_other_command_runs_as_the_bentos_user(stored: Stored, engine: Docke
     assert version.startswith({"iris": "1.4.", "iris-runner": "1.1.11"}[stored.example])
     bento = yaml.safe_load(engine.read(image, "/home/bentoml/bento/bento.yaml"))
     assert f"{bento['name']}:{bento['version']}" == stored.tag
+
+
+def an_http_server(engine: Docker, image: str) -> None:
+    with engine.serving(image, port=3456, env={"BENTOML_SERVE_COMPONENT": "http_server"}) as server:
+        assert server.ask("classify", REQUEST["iris"]) == (200, [2])
+
+
+def a_runner_and_an_http_server(engine: Docker, image: str) -> None:
+    component = {"BENTOML_SERVE_COMPONENT": "runner"}
+    with engine.serving(image, "--runner-name", "iris_clf", port=4000, env=component) as runner:
+        remote = f"iris_clf=tcp://{runner.address}:{runner.port}"
+        with engine.serving(image, "start-http-server", "--remote-runner", remote, port=3456) as server:
+            assert server.ask("healthz")[0] == 200
+            assert server.ask("classify", REQUEST["iris-runner"]) == (200, [2])
+
+
+def a_server_of_grpc(engine: Docker, image: str) -> None:
+    assert engine.run(image, "python", "-c", GRPC).splitlines()[-1] == "True [2]"
+
+
+SERVERS = {"iris": [an_http_server], "iris-runner": [a_runner_and_an_http_server, a_server_of_grpc]}
+
+
+def test_its_other_servers_answer_in_containers_of_their_own(stored: Stored, engine: Docker, image: str) -> None:
+    for answers in SERVERS[stored.example]:
+        answers(engine, image)

@@ -32,6 +32,8 @@ def a_wheel(
     path = directory / f"{name}-{version}-{tag}.whl"
     info = f"{name}-{version}.dist-info"
     metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    extras = {word.partition("extra == ")[2].strip("'") for word in requires if "extra == " in word}
+    metadata += "".join(f"Provides-Extra: {extra}\n" for extra in sorted(extras))
     with zipfile.ZipFile(path, "w") as wheel:
         wheel.writestr(f"{name}.py", code)
         wheel.writestr(f"{info}/METADATA", metadata + "".join(f"Requires-Dist: {word}\n" for word in requires))

@@ -25,6 +25,8 @@ from engines import Docker
 _LABEL = "bentomake.stand-in"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+NO_PYTHON = "bentomake-stand-in-without-python:1"  # as a user's own base image
+
 # The target of the Dockerfile below → names that Dockerfiles of bentomake have for that image.
 TARGETS: dict[str, list[str]] = {
     "alpine": ["python:3.11-alpine"],
@@ -35,6 +37,7 @@ TARGETS: dict[str, list[str]] = {
     "ubi8-cuda": ["nvidia/cuda:12.8.1-cudnn-runtime-ubi8", "nvidia/cuda:12.1.1-cudnn8-runtime-ubi8"],
     "debian-cuda": ["nvidia/cuda:12.8.1-cudnn-runtime-ubuntu24.04", "nvidia/cuda:12.1.1-cudnn8-runtime-ubuntu22.04"],
     "debian-conda": ["continuumio/miniconda3:latest"],
+    "no-python": [NO_PYTHON],
 }
 
 _DOCKERFILE = f"""
@@ -49,6 +52,11 @@ COPY --chmod=755 . /stand-in/
 # Debian without a Python; the library libpython stays, since it is no program
 FROM ground AS bare
 RUN rm -rf /usr/local/bin/* /usr/local/lib/python3.11
+
+# Somebody's own base image; cp stands for the package manager that a setup script would call
+FROM bare AS no-python
+COPY --from=ground /usr/local/lib/python3.11 /stand-in/python/lib/python3.11
+COPY --from=ground /usr/local/bin /stand-in/python/bin
 
 FROM bare AS debian-cuda
 ENV PATH=/usr/local/nvidia/bin:/usr/local/cuda/bin:{_PATH}

@@ -218,3 +218,38 @@ def test_a_credential_of_an_index_is_refused_and_not_repeated(option: str, tmp_p
         make(tmp_path, "runner", **{f"python__{option}": value})
     assert "hunter2" not in f"{caught.value.message}{caught.value.hint}{caught.value.detail}"
     assert caught.value.place == f"bentofile.yaml:python.{option}"
+
+
+def test_the_setup_script_of_a_base_image_runs_first_only_where_it_has_to_bring_python(tmp_path: Path) -> None:
+    script = {"docker__setup_script": "s", "files": {"s": b"#!/bin/sh\napt-get install -y python3-pip\n"}}
+    text = make(tmp_path, docker__base_image="debian:12", **script)[DOCKERFILE]
+    order = [
+        "python3 -m pip --version",
+        "setup_script.ran; }",
+        "COPY --chown=bentoml:bentoml env/python",
+        "pip install",
+    ]
+    order += ["{ rm ./env/docker/setup_script.ran 2>/dev/null || ./env/docker/setup_script; }", "COPY --from=bento"]
+    places = [text.index(words) for words in order]
+    assert places == sorted(places)
+    for options in ({}, {"docker__base_image": "debian:12", "files": {"s": b"#!/bin/sh\nls src\n"}}):
+        made = make(tmp_path, **{**script, **options})  # it wants the sources, which come last
+        assert "setup_script.ran" not in made[DOCKERFILE] and made[DOCKERFILE].count("setup_script &&") == 1
+
+
+IN_CODE = {"docker__base_image": "ubuntu:24.04", "in_code": {"python_version": "3.11"}}
+
+
+@pytest.mark.parametrize("options", [{"docker__cuda_version": "12"}, IN_CODE], ids=["cuda", "base-image"])
+def test_uv_and_its_seeds_are_from_the_index_of_the_bento(options: dict[str, Any], tmp_path: Path) -> None:
+    plain = make(tmp_path, **options)[BUILDKIT]
+    assert "pip install uv" in plain and "uv venv --no-cache --seed --python 3.11 /opt/venv" in plain
+    index = {"python__index_url": "https://me:${TOKEN}@x.org/simple", "python__trusted_host": ["x.org"]}
+    made = make(tmp_path, **options, **index)
+    words = "--index-url 'https://me:'\"${TOKEN}\"'@x.org/simple' --trusted-host x.org"
+    for path in (DOCKERFILE, BUILDKIT):
+        end = made[path].index(f"uv venv --no-cache --seed {words} --python 3.11 /opt/venv")
+        run = made[path][made[path].rindex("\nRUN ", 0, end) : end]
+        assert f"python3 -m pip install {words} uv" in run
+        assert "--mount=type=secret,id=TOKEN,required=true" in run and "TOKEN=$(cat /run/secrets/TOKEN)" in run
+        assert ("target=/root/.netrc" in run) == (path == BUILDKIT)

@@ -140,6 +140,29 @@ def test_without_options_a_python_setup_script_and_the_older_generation(
     assert as_root(engine, tag, f"{KEPT}; cat /opt/said") == "1\n"
 
 
+BRINGS = "cp -a /stand-in/python/. /usr/local/\n"
+AFTER = "python3 -c 'import idna'\n"
+
+
+@pytest.mark.parametrize("engine", PLAIN_AND_BUILDKIT, ids=lambda engine: engine.name)
+@pytest.mark.parametrize(
+    ("base", "does"),
+    [(stand_in_bases.NO_PYTHON, BRINGS), ("python:3.11-slim", AFTER)],
+    ids=["without-python", "with-python"],
+)
+@pytest.mark.usefixtures("bases")
+def test_a_setup_script_may_bring_python_to_a_base_image_else_it_runs_after_the_requirements(
+    base: str, does: str, engine: Docker, tmp_path: Path, tag: str
+) -> None:
+    script = f'#!/bin/sh\nset -eu\n{does}echo "$(id -u) $GREETING" >>/opt/said\n'.encode()
+    options: dict[str, Any] = {"docker__base_image": base, "docker__env": {"GREETING": "hello"}}
+    made = make(tmp_path, docker__setup_script="s.sh", files={"s.sh": script}, **options)
+    engine.build(bento_with(tmp_path, made), tag)
+    look = "python3 -c 'import idna; print(idna.__version__)'; cat /opt/said; ls env/docker"
+    seen = ["3.6", "0 hello", "entrypoint.sh", "setup_script"]
+    assert engine.run(tag, "sh", "-c", look).splitlines() == seen, "it ran once, and left no mark"
+
+
 def there(*programs: str) -> str:
     return " || ".join(f"command -v {program}" for program in programs)
 
@@ -159,6 +182,7 @@ MISSING = {
     "registry.access.redhat.com/ubi8/python-311:1": [there("apt-get"), "dnf install -y git", "touch /opt/x"],
     "nvidia/cuda:12.8.1-cudnn-runtime-ubi8": [NO_PIP, there("python3.11", "apt-get")],
     "nvidia/cuda:12.8.1-cudnn-runtime-ubuntu24.04": [NO_PIP, there("uv")],
+    stand_in_bases.NO_PYTHON: [there("python3", "python", "pip")],
     "continuumio/miniconda3:latest": [
         "conda create -y -p /opt/x -c conda-forge",
         "conda env update -p /opt/conda -f /x",

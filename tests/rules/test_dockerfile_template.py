@@ -364,3 +364,15 @@ def test_conda_for_cuda_is_left_to_a_template_that_sets_it_up(tmp_path: Path) ->
     left = rendered(tmp_path, '{% import "_macros.j2" as m %}' + users, **options)[DOCKERFILE]
     assert "COPY --from=continuumio/miniconda3" not in left and "envs/bento" not in left
     assert "COPY --chown=bentoml:bentoml env/conda ./env/conda/" in left
+
+
+@pytest.mark.parametrize("block", ["USER", "ENVARS", "COMPONENTS"])
+def test_setup_conda_has_the_file_of_the_bento_in_any_block(block: str, tmp_path: Path) -> None:
+    users = extending(**{block: "{{ super() }}\n{{ m.setup_conda(__python_version__, bento__path) }}"})
+    template = '{% import "_macros.j2" as m %}' + users
+    for path in (DOCKERFILE, BUILDKIT):
+        with_file = rendered(tmp_path, template, docker__cuda_version="12", conda__dependencies=["numpy"])[path]
+        lines = with_file.splitlines()
+        (run,) = [number for number, line in enumerate(lines) if "/opt/conda/bin/conda install -y -n base" in line]
+        assert lines[run - 1] == "COPY env/conda /home/bentoml/bento/env/conda/"
+        assert "COPY env/conda " not in rendered(tmp_path, template, docker__cuda_version="12")[path]

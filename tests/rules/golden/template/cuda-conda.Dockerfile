@@ -72,6 +72,7 @@ RUN mkdir -p ./env/docker && mv -f ./models/entrypoint.sh ./env/docker/ && chmod
 # Sources
 COPY --from=bento --chown=bentoml:bentoml /bento/ ./
 
+COPY env/conda /home/bentoml/bento/env/conda/
 RUN /opt/conda/bin/conda install -y -n base --override-channels -c conda-forge python=3.11 pip \
  && if [ -f /home/bentoml/bento/env/conda/environment.yml ]; then /opt/conda/bin/conda env update -n base -f /home/bentoml/bento/env/conda/environment.yml; fi \
  && /opt/conda/bin/conda clean -afy
