@@ -1,4 +1,4 @@
-"""Images that go to a registry: what is known of them then, and what is said when it does not want them."""
+"""Registries: what is known of an image that went there, what is said when it may not, and bases that come from one."""
 
 from __future__ import annotations
 
@@ -33,6 +33,29 @@ def tiny(shop: Shop) -> Iterator[str]:
     (place / "bento.yaml").write_text(f"name: {name}\nversion: v1\n")
     (place / "env/docker/Dockerfile").write_text("FROM scratch\nCOPY bento.yaml /\n")
     yield f"{name}:v1"
+
+
+@pytest.mark.parametrize("engine", ["BuildKit", "classic", "buildah"])
+def test_a_base_that_the_engine_fetches_makes_no_second_build(
+    engine: str, shop: Shop, tiny: str, tmp_path: Path
+) -> None:
+    if engine == "buildah" and engine not in ENGINES:
+        pytest.skip("BENTOMAKE_TEST_ENGINES does not name buildah")
+    tool = ENGINES["buildah" if engine == "buildah" else "docker"]
+    words = ["--backend", tool.name, *(["--opt", "tls-verify=false"] if engine == "buildah" else [])]
+    env = {"DOCKER_BUILDKIT": "0"} if engine == "classic" else {}
+    with registry(tmp_path / "registry") as host:
+        base = f"{host}/base-of-{tiny}"
+        try:
+            sent(shop.world, tiny, base, "docker")
+            shop.engine.call("image", "rm", "-f", base)
+            dockerfile = shop.world.home / "bentos" / tiny.replace(":", "/") / "env/docker/Dockerfile"
+            dockerfile.write_text(f"FROM {base}\nCOPY bento.yaml /again\n")
+            assert "image" in shop.containerize(tiny, *words, env=env).good().ran
+            assert shop.containerize(tiny, *words, env=env).good().ran == set()
+        finally:
+            for name in (base, tiny):
+                tool.call("rmi", "-f", name, may_fail=True)
 
 
 def sent(world: World, tag: str, name: str, backend: str) -> dict[str, object]:
