@@ -19,6 +19,8 @@ _GONE = re.compile(
 )
 
 
+# buildx, of a builder that is dead, or that it has to start
+_NOT_THERE = re.compile(r"^ > \[internal\] (?:waiting for connection|booting buildkit):$", re.MULTILINE)
 # buildx, of docker's own builder
 _OWN_BUILDER = re.compile(r"^ERROR: (.+) is not supported for the docker driver", re.MULTILINE)
 BETTER = "`docker buildx create --name NAME --bootstrap` makes a builder that can, --opt builder=NAME chooses it"
@@ -48,6 +50,9 @@ def ended(
             start = f"`docker buildx inspect --bootstrap {builder}` starts it again"
         return Ended(f"lost its {whose} while it built the image of {bento}.", f"{start}: it may say why it ended.")
     text = "\n".join(log)
+    if builder and _NOT_THERE.search(text):
+        hint = f"`docker buildx inspect --bootstrap {builder}` starts it, or says why not; is it where it should be?"
+        return Ended(f"did not reach its builder {builder} for the image of {bento}.", hint, last)
     unable = _OWN_BUILDER.search(text)
     if unable is not None:
         inline = "; for a cache, type=inline does" if "Cache" in unable[1] else ""

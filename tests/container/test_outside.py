@@ -78,6 +78,14 @@ def test_a_daemon_that_died(last: str) -> None:
     assert ended(1, [last, "The command '/bin/sh -c tar x' returned a non-zero code: 2"], BENTO, NAMES) is None
 
 
+@pytest.mark.parametrize("at", ["waiting for connection", "booting buildkit"])
+def test_a_builder_that_does_not_answer(at: str) -> None:
+    log = ["------", f" > [internal] {at}:", "------", "ERROR: context deadline exceeded"]
+    found = ended(1, log, BENTO, NAMES, "far")
+    assert found is not None and found.what == f"did not reach its builder far for the image of {BENTO}."
+    assert "--bootstrap far" in found.hint and found.said == log[-1]
+
+
 def test_an_engine_that_was_killed() -> None:
     found = ended(-9, ["waiting"], BENTO, NAMES)
     assert found is not None and found.what == f"was killed (signal 9) while it built the image of {BENTO}."
