@@ -1,6 +1,6 @@
 """Real image engines for the stories: which this run has, what is in an image, a container to be asked over loopback.
 
-BENTOMAKE_TEST_ENGINES names them ("docker buildah").
+BENTOMAKE_TEST_ENGINES names them ("docker buildah"; podman, too, can be among them).
 """
 
 from __future__ import annotations
@@ -199,4 +199,14 @@ class Buildah(Docker):
             self.call("rmi", "-f", *dict.fromkeys(found))
 
 
-ENGINES = {kind.name: kind() for kind in (Docker, Buildah) if kind.name in NAMES}
+class Podman(Docker):
+    """podman: docker's words, on buildah's images."""
+
+    name = "podman"
+
+    def id(self, tag: str) -> str | None:
+        found = super().id(tag)
+        return f"sha256:{found}" if found else None
+
+
+ENGINES = {kind.name: kind() for kind in (Docker, Buildah, Podman) if kind.name in NAMES}

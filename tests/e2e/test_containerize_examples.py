@@ -17,7 +17,7 @@ from harness import World
 pytestmark = [
     pytest.mark.real,
     pytest.mark.engine,
-    pytest.mark.skipif(not ENGINES, reason="BENTOMAKE_TEST_ENGINES names neither docker nor buildah"),
+    pytest.mark.skipif(not ENGINES, reason="BENTOMAKE_TEST_ENGINES names neither docker, buildah nor podman"),
 ]
 FLOWER = [[5.9, 3.0, 5.1, 1.8]]
 NAME = "iris_classifier"
