@@ -55,6 +55,12 @@ def light(bentoml14: str, tmp_path: Path) -> Project:
     return World(tmp_path, bentoml14).project("light", LIGHT)
 
 
+def test_a_time_that_is_no_number(light: Project) -> None:
+    run = light.run(env={"SOURCE_DATE_EPOCH": "noon"})
+    assert run.code == 2 and "error: SOURCE_DATE_EPOCH is 'noon', which is no number of seconds.\n" in run.stderr
+    assert light.world.bentos() == []
+
+
 @pytest.mark.parametrize("name", BENTOFILES)
 def test_a_wrong_bentofile(name: str, light: Project) -> None:
     light.write("bentofile.yaml", BENTOFILES[name])
