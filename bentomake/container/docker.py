@@ -14,11 +14,11 @@ from . import docker_direct
 from .backend import BackendUnhealthy, Image
 from .engine_command import INSPECT, SECONDS, EngineCommand, output_type
 from .options import Options
-from .outside import BETTER
 from .request import Request
 from .words import BUILDKIT, CLASSIC
 
 OLDEST = (18, 9)
+BETTER = "`docker buildx create --name NAME --bootstrap` makes a builder that can, --opt builder=NAME chooses it"
 _GET_DOCKER = "https://docs.docker.com/get-docker/"
 _IMAGES = ("docker", "image")
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from .docker import BETTER
 from .image_tag import registry_of
 
 # What buildx says with docker's own builder, and what BuildKit says.
@@ -17,13 +18,10 @@ _NO_TLS = re.compile(r"server gave HTTP response to HTTPS client|x509: |tls: ")
 _GONE = re.compile(
     r"\bcode = Unavailable\b|\berror reading from server\b|Cannot connect to the Docker daemon|^unexpected EOF$"
 )
-
-
 # buildx, of a builder that is dead, or that it has to start
 _NOT_THERE = re.compile(r"^ > \[internal\] (?:waiting for connection|booting buildkit):$", re.MULTILINE)
 # buildx, of docker's own builder
 _OWN_BUILDER = re.compile(r"^ERROR: (.+) is not supported for the docker driver", re.MULTILINE)
-BETTER = "`docker buildx create --name NAME --bootstrap` makes a builder that can, --opt builder=NAME chooses it"
 
 
 class Ended(NamedTuple):
