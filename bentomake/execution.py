@@ -61,7 +61,8 @@ def actions(
     try:
         with open(kept, encoding="utf-8") as file:
             nodes = [(str(label), str(rule)) for label, rule in json.load(file)]
-    except (OSError, ValueError):
+        graph.check(rules, nodes, wanted)
+    except (OSError, ValueError, TypeError):
         nodes = graph.order(rules, wanted)
         write_atomically(kept, json.dumps(nodes).encode())
     return graph.bind(rules, nodes, bindings)

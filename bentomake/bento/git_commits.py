@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 from ..engine.stat_index import write_atomically
 
+_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+
 
 class GitCommits:
     """Commit by `NAME URL@REF`. What `upgrade` names (`*`: all) is not known until it is kept anew."""
@@ -32,6 +34,6 @@ class GitCommits:
         try:
             with open(self._path, encoding="utf-8") as file:
                 data = json.load(file)
-            return {str(name): str(commit) for name, commit in data.items()}
-        except (OSError, ValueError, AttributeError):
+            return {str(name): commit for name, commit in data.items() if _COMMIT.fullmatch(commit)}
+        except (OSError, ValueError, AttributeError, TypeError):
             return {}

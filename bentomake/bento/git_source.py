@@ -92,6 +92,8 @@ def check_out(
     ctx: Context, source: GitSource, commit: str, into: str, secrets: Mapping[str, str], place: str | None
 ) -> int:
     """Put the files of a commit into a new directory; when it was committed, in seconds."""
+    if not _COMMIT.fullmatch(commit):  # what the cache says may be planted: git would start a program that it names
+        raise StepError(f"{commit!r} is no commit.", place=place, hint="Resolve it anew: --upgrade.")
     _git(
         ctx, ["clone", "--quiet", "--no-checkout", "--filter=blob:none", "--", source.url, into], source, secrets, place
     )

@@ -68,6 +68,18 @@ def order(rules: Sequence[Rule], goals: Sequence[tuple[str, str]]) -> list[tuple
     return [node for node in ordered if node in needed]
 
 
+def check(rules: Sequence[Rule], nodes: Sequence[tuple[str, str]], goals: Sequence[tuple[str, str]]) -> None:
+    """ValueError unless the nodes could be an order of the goals: each after what it needs, and of their labels."""
+    book, labels = rulebook(rules), {label for label, _ in goals}
+    before: set[tuple[str, str]] = set()
+    for label, name in nodes:
+        if label not in labels or name not in book or any((label, need) not in before for need in book[name].inputs):
+            raise ValueError(f"not an order: {label}:{name}")
+        before.add((label, name))
+    if not before.issuperset(goals):
+        raise ValueError("not an order of these goals")
+
+
 def bind(rules: Sequence[Rule], nodes: Sequence[tuple[str, str]], bindings: Mapping[str, Binding]) -> list[Action]:
     """The actions of an order."""
     book = rulebook(rules)

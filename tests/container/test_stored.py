@@ -258,3 +258,13 @@ def test_an_image_whose_tag_another_build_took_meanwhile_is_described_by_its_own
     assert [image.id for image in made.images] == ["sha256:mine"]
     assert iris.containerize().outcomes["image"].state == "ran", "the tag names another image"
     assert iris.containerize().outcomes["image"].state == "cached"
+
+
+@pytest.mark.parametrize("planted", ["[]", "5", '[["", "nosuch"]]', '[["", "image"]]', '[["x", "bento"]]', "[[[], 1]]"])
+def test_a_planted_plan_is_made_anew(iris: Stored, tmp_path: Path, planted: str) -> None:
+    assert iris.containerize().errors == []
+    (plan,) = (tmp_path / "cache-of-bentomake/state/plans").iterdir()
+    true = plan.read_text()
+    plan.write_text(planted)
+    assert iris.containerize().outcomes["image"].state == "cached"
+    assert plan.read_text() == true

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -248,12 +249,27 @@ def test_a_repository_is_read(spec: str, found: tuple[str, str, str] | None) -> 
 
 def test_commits_are_kept_until_an_upgrade_names_them(tmp_path: Path) -> None:
     path = str(tmp_path / "state" / "git.json")
-    GitCommits(path).keep("my-pkg u@main", "a")
-    assert GitCommits(path).get("my-pkg u@main") == GitCommits(path, ["other"]).get("my-pkg u@main") == "a"
+    GitCommits(path).keep("my-pkg u@main", "a" * 40)
+    assert GitCommits(path).get("my-pkg u@main") == GitCommits(path, ["other"]).get("my-pkg u@main") == "a" * 40
     for names in (["*"], ["My_Pkg"]):
         anew = GitCommits(path, names)
         assert anew.get("my-pkg u@main") is None
-        anew.keep("my-pkg u@main", "b")
-        assert anew.get("my-pkg u@main") == GitCommits(path).get("my-pkg u@main") == "b"
+        anew.keep("my-pkg u@main", "b" * 40)
+        assert anew.get("my-pkg u@main") == GitCommits(path).get("my-pkg u@main") == "b" * 40
     (tmp_path / "state" / "git.json").write_text("[")
     assert GitCommits(path).get("my-pkg u@main") is None
+
+
+def test_a_planted_commit_is_no_option_of_git(repository: Repository, tmp_path: Path) -> None:
+    """git would start the program that --upload-pack names."""
+    planted = f"--upload-pack=touch {tmp_path}/pwned; git-upload-pack"
+    kept = tmp_path / "git_commits.json"
+    kept.write_text(json.dumps({"fromgit u@main": planted, "other u@main": "a" * 40}))
+    known = GitCommits(str(kept))
+    assert (known.get("fromgit u@main"), known.get("other u@main")) == (None, "a" * 40)
+    source = git_source.parse(f"fromgit @ git+file://{repository.directory}@main")
+    assert source is not None
+    ctx = FakeContext(commits, tmp_path / "work", params={}, places={}, oracles={})
+    with pytest.raises(StepError, match="is no commit"):
+        git_source.check_out(ctx, source, planted, str(tmp_path / "into"), {}, None)  # type: ignore[arg-type]
+    assert not (tmp_path / "pwned").exists()
