@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from .bento.library import Library, home
+from .container.begun import HeadStart
 from .container.noted import note
 from .engine.action import CACHED
 from .engine.explain import explain
 from .engine.progress import Progress
 from .engine.rule import Rule
 from .execution import Result, actions, carry_out
-from .head_start import HeadStart
 from .images import images
 from .session import Session
 from .stored import StoredBento

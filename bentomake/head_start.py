@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from .bento import yaml_text
 from .bento.layout import BENTO_YAML, DIGESTS, listed
 from .bento.library import Library, home
+from .container.begun import HeadStart, free
 from .container.engine_command import EngineCommand
 from .container.staging import Slot, slot
 from .engine.content_store import ContentStore
@@ -32,35 +33,6 @@ if TYPE_CHECKING:
     from .workspace import Settings
 
 _ASKS_SLOWLY = ("UV_KEYRING_PROVIDER", "PIP_KEYRING_PROVIDER")  # what a keyring says is asked for once
-
-
-class HeadStart:
-    """An engine that waits for its Dockerfile, and the directories of its contexts, by what they are called."""
-
-    def __init__(self, argv: list[str], env: dict[str, str], slots: dict[str, Slot], begun: Begun):
-        self.slots = slots  # whoever fills one takes it out, and frees it
-        self._argv, self._env = argv, env
-        self._begun: Begun | None = begun
-
-    def taken(self, argv: list[str], env: dict[str, str]) -> Begun | None:
-        """The engine, if it was started with this command; it is the caller's now. Else it is ended."""
-        begun, self._begun = self._begun, None
-        if begun is not None and (argv, env) != (self._argv, self._env):
-            begun.end()
-            return None
-        return begun
-
-    def end(self) -> None:
-        """Nothing is to be built, or no more."""
-        if self._begun is not None:
-            self._begun.end()
-            self._begun = None
-        _free(self.slots)
-
-
-def _free(slots: dict[str, Slot]) -> None:
-    while slots:
-        slots.popitem()[1].release()
 
 
 def origin_of(where: str, name: str) -> str:
@@ -83,7 +55,7 @@ def head_start(text: str, settings: Settings) -> HeadStart | None:
         return None
     try:
         return _started(text, settings)
-    except (BentomakeError, OSError, ValueError, LookupError):
+    except (BentomakeError, OSError, ValueError, LookupError, AttributeError, TypeError):  # a Bento of any origin
         return None
 
 
@@ -156,7 +128,7 @@ def _started(text: str, settings: Settings) -> HeadStart | None:
         if waiting is not None:
             return HeadStart(argv, env, slots, Begun(waiting, env=env, cwd=settings.cwd, fed=True))
     except BaseException:
-        _free(slots)
+        free(slots)
         raise
-    _free(slots)
+    free(slots)
     return None

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .bento.layout import BUILDKIT, DOCKERFILE
 from .container import index_credentials, noted
 from .container.as_root import as_root, asked_as_root
 from .container.backend import Backend, Image
+from .container.begun import HeadStart
 from .container.dockerfile_text import bases
 from .container.engine_command import EngineCommand
 from .container.image_tag import checked
@@ -28,9 +29,6 @@ from .engine.stat_index import StatIndex
 from .engine.tree import Tree
 from .errors import BentomakeError
 from .workspace import Settings
-
-if TYPE_CHECKING:
-    from .head_start import HeadStart
 
 _OWN = "BENTOMAKE_BUILD_"  # begins the variables that hold values of the Bento's own
 _TELLING = 6  # characters: a shorter secret would blot out half a log

@@ -15,6 +15,7 @@ from .bento.layout import BENTO_YAML, BUILDKIT, DIGESTS, DOCKERFILE, MODELS, lis
 from .bento.library import Library, home
 from .bento.models import ModelStore
 from .bento.tag import Tag
+from .container.begun import HeadStart
 from .engine.digest import of_bytes
 from .engine.fact import ABSENT, Fact
 from .engine.fresh import mac
@@ -22,7 +23,7 @@ from .engine.rule import Tool
 from .engine.stat_index import StatIndex
 from .engine.tree import EXECUTABLE, FILE, LINK, Dumped, Entry, dumped
 from .errors import StoreError
-from .head_start import HeadStart, looked_at, origin_of
+from .head_start import looked_at, origin_of
 from .imaging import Imaging
 from .session import Session
 from .toolchain import find_tool

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..bento.epoch import epoch
 from ..container.as_root import asked_as_root
+from ..container.begun import HeadStart
 from ..container.features import build_arg
 from ..container.image_tag import checked
 from ..container.options import Options
 from ..container.registry import chosen, get_backend
 from ..container.secret_source import masked
 from ..errors import EXIT_OK, UsageError
-from ..head_start import HeadStart, head_start
+from ..head_start import head_start
 from ..workspace import ImageAsk, Settings, enter
 from .plain import Line
 

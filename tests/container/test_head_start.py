@@ -18,6 +18,7 @@ from stand_in import healthy
 from bentomake.bento import yaml_text
 from bentomake.bento.layout import digests_file
 from bentomake.container import docker_direct
+from bentomake.container.begun import HeadStart
 from bentomake.container.options import Options
 from bentomake.containerize import containerize
 from bentomake.engine.digest import of_bytes
@@ -26,7 +27,7 @@ from bentomake.engine.progress import Silent
 from bentomake.engine.tree import FILE, Entry
 from bentomake.errors import BentomakeError
 from bentomake.execution import Result
-from bentomake.head_start import HeadStart, head_start
+from bentomake.head_start import head_start
 from bentomake.session import Session
 from bentomake.workspace import ImageAsk, Settings
 
