@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import own_engines
 import pytest
 
 # What a developer's machine may set and a test must not see.
@@ -24,6 +25,7 @@ _FOREIGN = (
     "VIRTUAL_ENV",
 )
 ROOT = Path(__file__).resolve().parent.parent
+own_engines.take()  # before any module of tests is imported: some keep the environment
 
 RUNNER = ["bentoml==1.1.11", "setuptools<81", "click<8.3", "scikit-learn"]
 CLASS = ["bentoml>=1.4,<2", "scikit-learn", "huggingface_hub", "uv"]  # real 1.4 builds want uv beside it
@@ -40,18 +42,29 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Tests of an engine run one after the other (`--dist loadgroup`).
-
-    docker 26.1 crashes now and then when it builds several images at once (BuildKit's walkProvenance reads a vertex
-    that another build has just merged with its own), and with it go all tests that follow.
-    """
+    """What shares an engine, or what a module's fixture made, runs on one worker (`--dist loadgroup`)."""
+    module = item.nodeid.partition("::")[0]
     if item.get_closest_marker("engine"):
-        item.add_marker(pytest.mark.xdist_group("engine"))
+        item.add_marker(pytest.mark.xdist_group(module if own_engines.for_each_worker() else "engine"))
+    elif _shares(item):
+        item.add_marker(pytest.mark.xdist_group(module))
+
+
+def _shares(item: pytest.Item) -> bool:
+    """Whether it uses a fixture that is made once a module."""
+    assert isinstance(item, pytest.Function)
+    made = item._fixtureinfo.name2fixturedefs.values()
+    return any(definition.scope == "module" for definitions in made for definition in definitions)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """They run first, since they take longest; the others go on beside them."""
-    items.sort(key=lambda item: item.get_closest_marker("engine") is None)
+    """What takes longest runs first, so that no worker is alone with it at the end: engines, then users' stories."""
+    items.sort(key=lambda item: (item.get_closest_marker("engine") is None, "/e2e/" not in item.nodeid))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("engine"):
+        own_engines.see_that_they_live()
 
 
 @pytest.fixture(autouse=True)

@@ -45,8 +45,8 @@ _DPKG = Path("/var/lib/dpkg")
 class Base:
     """The image as an archive that each engine can load: made when the first asks for it."""
 
-    def __init__(self, state: State, python: str | None, step: Callable[[str], None]):
-        self.state, self.python, self.step = state, python, step
+    def __init__(self, state: State, python: str | None, step: Callable[[str], None], first: State | None = None):
+        self.state, self.python, self.step = first or state, python, step
         self._registry: bool | None = None
 
     def pulled(self, *words: str, env: Mapping[str, str]) -> bool:
