@@ -25,6 +25,7 @@ _FOREIGN = (
     "VIRTUAL_ENV",
 )
 ROOT = Path(__file__).resolve().parent.parent
+PINNED = ROOT / "tests" / "pinned"  # what these environments were last seen to work with
 own_engines.take()  # before any module of tests is imported: some keep the environment
 
 RUNNER = ["bentoml==1.1.11", "setuptools<81", "click<8.3", "scikit-learn"]
@@ -82,7 +83,7 @@ def _uv() -> str:
     return uv.find_uv_bin()
 
 
-def _environment(name: str, version: str, requirements: list[str]) -> str:
+def _environment(name: str, version: str, requirements: list[str], pinned: Path) -> str:
     """A virtual environment that is made once and kept beside the others of this user; its Python's path."""
     given = os.environ.get(f"BENTOMAKE_TEST_{name}")
     if given:
@@ -98,9 +99,10 @@ def _environment(name: str, version: str, requirements: list[str]) -> str:
             uv = _uv()
             found = _interpreter(version)
             subprocess.run([uv, "venv", "-q", "--no-python-downloads", "--python", found, str(base / name)], check=True)
-            subprocess.run(
-                [uv, "pip", "install", "-q", "--python", str(python), "--compile-bytecode", *requirements], check=True
-            )
+            # An index may not have the pinned versions any more: the newest will do.
+            install = [uv, "pip", "install", "-q", "--python", str(python), "--compile-bytecode", *requirements]
+            if subprocess.run([*install, "-c", str(pinned)]).returncode:
+                subprocess.run(install, check=True)
             done.write_text(repr(requirements))
     return str(python)
 
@@ -121,10 +123,10 @@ def _interpreter(version: str) -> str:
 @pytest.fixture(scope="session")
 def bentoml11() -> str:
     """A Python 3.11 with bentoml 1.1.11 and scikit-learn."""
-    return _environment("PY11", "3.11", RUNNER)
+    return _environment("PY11", "3.11", RUNNER, PINNED / "bentoml11.txt")
 
 
 @pytest.fixture(scope="session")
 def bentoml14() -> str:
-    """A Python 3.11 with the newest bentoml 1.4 and scikit-learn."""
-    return _environment("PY14", "3.11", CLASS)
+    """A Python 3.11 with bentoml 1.4 and scikit-learn."""
+    return _environment("PY14", "3.11", CLASS, PINNED / "bentoml14.txt")
