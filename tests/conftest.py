@@ -44,18 +44,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """What shares an engine, or what a module's fixture made, runs on one worker (`--dist loadgroup`)."""
-    module = item.nodeid.partition("::")[0]
-    if item.get_closest_marker("engine"):
-        item.add_marker(pytest.mark.xdist_group(module if own_engines.for_each_worker() else "engine"))
-    elif _shares(item):
-        item.add_marker(pytest.mark.xdist_group(module))
-
-
-def _shares(item: pytest.Item) -> bool:
-    """Whether it uses a fixture that is made once a module."""
     assert isinstance(item, pytest.Function)
-    made = item._fixtureinfo.name2fixturedefs.values()
-    return any(definition.scope == "module" for definitions in made for definition in definitions)
+    shared = [name for name, made in item._fixtureinfo.name2fixturedefs.items() if made[-1].scope == "module"]
+    given = item.callspec.params if hasattr(item, "callspec") else {}
+    group = "-".join([item.nodeid.partition("::")[0], *(str(given[name]) for name in shared if name in given)])
+    if item.get_closest_marker("engine"):
+        item.add_marker(pytest.mark.xdist_group(group if own_engines.for_each_worker() else "engine"))
+    elif shared:
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
