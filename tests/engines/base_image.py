@@ -165,6 +165,8 @@ def _debian(root: Path, more: list[str]) -> None:
     ]:
         if file.exists():
             shutil.copy2(file, root / file.relative_to("/"))
+    (root / "etc/dpkg/dpkg.cfg.d").mkdir(parents=True, exist_ok=True)
+    (root / "etc/dpkg/dpkg.cfg.d/docker-apt-speedup").write_text("force-unsafe-io\n")  # as Debian's own images have it
     (root / "etc/pip.conf").write_text("[global]\ncert = /etc/ssl/certs/ca-certificates.crt\n")
 
 
