@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import own_engines
 import pytest
 
 # What a developer's machine may set and a test must not see.
@@ -24,6 +25,8 @@ _FOREIGN = (
     "VIRTUAL_ENV",
 )
 ROOT = Path(__file__).resolve().parent.parent
+PINNED = ROOT / "tests" / "pinned"  # what these environments were last seen to work with
+own_engines.take()  # before any module of tests is imported: some keep the environment
 
 RUNNER = ["bentoml==1.1.11", "setuptools<81", "click<8.3", "scikit-learn"]
 CLASS = ["bentoml>=1.4,<2", "scikit-learn", "huggingface_hub", "uv"]  # real 1.4 builds want uv beside it
@@ -40,18 +43,25 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Tests of an engine run one after the other (`--dist loadgroup`).
-
-    docker 26.1 crashes now and then when it builds several images at once (BuildKit's walkProvenance reads a vertex
-    that another build has just merged with its own), and with it go all tests that follow.
-    """
+    """What shares an engine, or what a module's fixture made, runs on one worker (`--dist loadgroup`)."""
+    assert isinstance(item, pytest.Function)
+    shared = [name for name, made in item._fixtureinfo.name2fixturedefs.items() if made[-1].scope == "module"]
+    given = item.callspec.params if hasattr(item, "callspec") else {}
+    group = "-".join([item.nodeid.partition("::")[0], *(str(given[name]) for name in shared if name in given)])
     if item.get_closest_marker("engine"):
-        item.add_marker(pytest.mark.xdist_group("engine"))
+        item.add_marker(pytest.mark.xdist_group(group if own_engines.for_each_worker() else "engine"))
+    elif shared:
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """They run first, since they take longest; the others go on beside them."""
-    items.sort(key=lambda item: item.get_closest_marker("engine") is None)
+    """What takes longest runs first, so that no worker is alone with it at the end: engines, then users' stories."""
+    items.sort(key=lambda item: (item.get_closest_marker("engine") is None, "/e2e/" not in item.nodeid))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("engine"):
+        own_engines.see_that_they_live()
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +79,7 @@ def _uv() -> str:
     return uv.find_uv_bin()
 
 
-def _environment(name: str, version: str, requirements: list[str]) -> str:
+def _environment(name: str, version: str, requirements: list[str], pinned: Path) -> str:
     """A virtual environment that is made once and kept beside the others of this user; its Python's path."""
     given = os.environ.get(f"BENTOMAKE_TEST_{name}")
     if given:
@@ -85,9 +95,10 @@ def _environment(name: str, version: str, requirements: list[str]) -> str:
             uv = _uv()
             found = _interpreter(version)
             subprocess.run([uv, "venv", "-q", "--no-python-downloads", "--python", found, str(base / name)], check=True)
-            subprocess.run(
-                [uv, "pip", "install", "-q", "--python", str(python), "--compile-bytecode", *requirements], check=True
-            )
+            # An index may not have the pinned versions any more: the newest will do.
+            install = [uv, "pip", "install", "-q", "--python", str(python), "--compile-bytecode", *requirements]
+            if subprocess.run([*install, "-c", str(pinned)]).returncode:
+                subprocess.run(install, check=True)
             done.write_text(repr(requirements))
     return str(python)
 
@@ -108,10 +119,10 @@ def _interpreter(version: str) -> str:
 @pytest.fixture(scope="session")
 def bentoml11() -> str:
     """A Python 3.11 with bentoml 1.1.11 and scikit-learn."""
-    return _environment("PY11", "3.11", RUNNER)
+    return _environment("PY11", "3.11", RUNNER, PINNED / "bentoml11.txt")
 
 
 @pytest.fixture(scope="session")
 def bentoml14() -> str:
-    """A Python 3.11 with the newest bentoml 1.4 and scikit-learn."""
-    return _environment("PY14", "3.11", CLASS)
+    """A Python 3.11 with bentoml 1.4 and scikit-learn."""
+    return _environment("PY14", "3.11", CLASS, PINNED / "bentoml14.txt")

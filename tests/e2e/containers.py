@@ -22,7 +22,7 @@ from harness import World, end, start
 NAMES = os.environ.get("BENTOMAKE_TEST_ENGINES", "").split()
 _HANDED = ("DOCKER_HOST", "DOCKER_CONTEXT", "XDG_RUNTIME_DIR")
 _ENV = dict(os.environ)  # whatever a test does to its own environment
-_PATIENCE = 90  # seconds until a server has to answer
+_PATIENCE = 300  # seconds until a server has to answer
 TITLE = "org.opencontainers.image.title"
 
 

@@ -284,7 +284,7 @@ def start(argv: list[str], cwd: Path, env: Mapping[str, str], output: Any = subp
     )
 
 
-def wait_for(ready: Callable[[], bool], process: subprocess.Popen[str], limit: float = 60) -> None:
+def wait_for(ready: Callable[[], bool], process: subprocess.Popen[str], limit: float = 300) -> None:
     """Wait until `ready()`; the test fails if the process ends before, or the time is over."""
     until = time.monotonic() + limit
     while not ready():

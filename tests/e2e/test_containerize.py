@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from containers import ENGINES
-from harness import Run, start
+from harness import LIMIT, Run, start
 from shop import Shop
 from surroundings import save_model
 
@@ -232,7 +232,7 @@ def test_two_versions_at_once(shop: Shop) -> None:
     script = [shop.world.run("--version").argv[0], "containerize"]
     running = [start([*script, tag], shop.world.directory, shop.world.env) for tag in (first, second)]
     for process, tag in zip(running, (first, second), strict=True):
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=LIMIT)
         Run([tag], process.returncode, out, err).good()
     for tag, text in ((first, "2 * x"), (second, "5 * x")):
         assert text in shop.engine.read(tag, f"{BENTO}/src/service.py")

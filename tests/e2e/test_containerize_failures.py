@@ -17,6 +17,7 @@ pytestmark = [
     pytest.mark.engine,
     pytest.mark.skipif("docker" not in ENGINES, reason="BENTOMAKE_TEST_ENGINES does not name docker"),
 ]
+NAP = f"1200.{os.getpid()}"  # seconds; by this number the build of this run is known among processes
 BROKEN = QUICK.replace("# more", "RUN echo this is why && \\\n    false")
 
 
@@ -110,7 +111,7 @@ def test_an_engine_that_dies(shop: Shop, tmp_path: Path) -> None:
 
 
 def test_an_interrupted_build_is_cancelled_and_leaves_nothing(shop: Shop, tmp_path: Path) -> None:
-    box = shop.project(QUICK.replace("# more", "RUN echo waiting && sleep 61.75"))
+    box = shop.project(QUICK.replace("# more", f"RUN echo waiting && sleep {NAP}"))
     tag = box.build()
     argv = [shop.world.run("--version").argv[0], "containerize", tag, "--progress", "plain"]
     log = tmp_path / "log"
@@ -120,7 +121,7 @@ def test_an_interrupted_build_is_cancelled_and_leaves_nothing(shop: Shop, tmp_pa
         wait_for(lambda: "waiting\n" in log.read_text().replace("RUN echo waiting", ""), process)
         wait_for(lambda: bool(sleeping()), process)  # the shell speaks before it starts it
         os.killpg(process.pid, signal.SIGINT)
-        process.wait(timeout=30)
+        process.wait(timeout=120)
     finally:
         end(process)
     assert process.returncode == 130, log.read_text()
@@ -128,7 +129,7 @@ def test_an_interrupted_build_is_cancelled_and_leaves_nothing(shop: Shop, tmp_pa
     assert list((shop.world.home / "tmp").iterdir()) == []
     assert shop.engine.id(tag) is None
     wait_for_the_end()
-    box.project.edit("Dockerfile.template", "sleep 61.75", "true")
+    box.project.edit("Dockerfile.template", f"sleep {NAP}", "true")
     box.containerize().good()
 
 
@@ -137,7 +138,7 @@ def sleeping() -> list[str]:
     found = []
     for directory in Path("/proc").glob("[0-9]*"):
         try:
-            if (directory / "cmdline").read_bytes() == b"sleep\x0061.75\x00":
+            if (directory / "cmdline").read_bytes() == b"sleep\0%s\0" % NAP.encode():
                 found.append(directory.name)
         except OSError:
             continue
@@ -147,7 +148,7 @@ def sleeping() -> list[str]:
 def wait_for_the_end() -> None:
     import time
 
-    until = time.monotonic() + 15
+    until = time.monotonic() + 120
     while sleeping():
         assert time.monotonic() < until, "the engine goes on building"
         time.sleep(0.1)

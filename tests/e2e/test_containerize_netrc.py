@@ -6,7 +6,10 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -32,9 +35,20 @@ def index(tmp_path: Path) -> Iterator[Index]:
 
 
 @pytest.fixture
-def box(shop: Shop, index: Index) -> Box:
+def public(shop: Shop) -> Iterator[str]:
+    """The shop's own index by HTTP: from another one pip would fetch the real bentoml, and all that it requires."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(shop.index.directory))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://localhost:{server.server_port}/"  # another name than the private one's, which has credentials
+        server.shutdown()
+
+
+@pytest.fixture
+def box(shop: Shop, index: Index, public: str) -> Box:
     """A project whose one private package comes from the index; the bentofile has no credential and no variable."""
     options = f'python:\n  packages: [secretpkg]\n  extra_index_url: ["{index.url()}"]\n  trusted_host: 127.0.0.1\n'
+    options += f"  index_url: {public}\n"
     new = os.urandom(5).hex()  # no layer that another test has made is of use; --no-cache would leave twins of layers
     return shop.project(None, f"{options}docker:\n  base_image: python:3.11-slim\n  env: [STORY={new}]\n")
 

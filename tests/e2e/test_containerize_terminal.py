@@ -11,7 +11,7 @@ import time
 
 import pytest
 from containers import ENGINES
-from harness import SCRIPT
+from harness import LIMIT, SCRIPT
 from shop import QUICK, Shop
 
 pytestmark = [
@@ -42,7 +42,7 @@ def on_a_terminal(shop: Shop, *words: str) -> tuple[int, list[tuple[float, bytes
 
     reader = threading.Thread(target=read)
     reader.start()
-    code = process.wait(timeout=120)
+    code = process.wait(timeout=LIMIT)
     reader.join()
     os.close(inner)
     return code, pieces

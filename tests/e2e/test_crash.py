@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from harness import ALL, SCRIPT, Project, World, start
+from harness import ALL, LIMIT, SCRIPT, Project, World, start
 from surroundings import Index, check_store, content_digest, save_model
 
 SERVICE = """\
@@ -147,7 +147,7 @@ def test_three_builds_at_once_run_each_action_once_and_agree(tmp_path, bentoml14
         victim.forget()
         argv = [SCRIPT, "--progress", "json", "-o", "tag"]
         builds = [start(argv, victim.project.directory, victim.world.env) for _ in range(3)]
-        said = [build.communicate(timeout=120) for build in builds]
+        said = [build.communicate(timeout=LIMIT) for build in builds]
         assert [build.returncode for build in builds] == [0, 0, 0], said
         assert len({out for out, _ in said}) == 1
         events = [json.loads(line) for _, err in said for line in err.splitlines() if line.startswith("{")]

@@ -63,7 +63,7 @@ def bounded(world: World, directory: Path, *argv: str) -> tuple[int, str]:
         resource.setrlimit(resource.RLIMIT_CPU, (30, 30))
 
     done = subprocess.run(
-        [SCRIPT, *argv], cwd=directory, env=world.env, capture_output=True, text=True, timeout=60, preexec_fn=limit
+        [SCRIPT, *argv], cwd=directory, env=world.env, capture_output=True, text=True, timeout=600, preexec_fn=limit
     )
     return done.returncode, done.stderr
 

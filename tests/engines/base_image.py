@@ -45,8 +45,8 @@ _DPKG = Path("/var/lib/dpkg")
 class Base:
     """The image as an archive that each engine can load: made when the first asks for it."""
 
-    def __init__(self, state: State, python: str | None, step: Callable[[str], None]):
-        self.state, self.python, self.step = state, python, step
+    def __init__(self, state: State, python: str | None, step: Callable[[str], None], first: State | None = None):
+        self.state, self.python, self.step = first or state, python, step
         self._registry: bool | None = None
 
     def pulled(self, *words: str, env: Mapping[str, str]) -> bool:
@@ -165,6 +165,8 @@ def _debian(root: Path, more: list[str]) -> None:
     ]:
         if file.exists():
             shutil.copy2(file, root / file.relative_to("/"))
+    (root / "etc/dpkg/dpkg.cfg.d").mkdir(parents=True, exist_ok=True)
+    (root / "etc/dpkg/dpkg.cfg.d/docker-apt-speedup").write_text("force-unsafe-io\n")  # as Debian's own images have it
     (root / "etc/pip.conf").write_text("[global]\ncert = /etc/ssl/certs/ca-certificates.crt\n")
 
 

@@ -17,13 +17,18 @@ _FRONTEND = Path(__file__).resolve().parent / "frontend"
 _FRONTEND_TAGS = ("1", "1.4", "1-labs", "1.4-labs")
 
 
-def up(state: State, base: Base, step: Callable[[str], None], *, containerd: bool) -> dict[str, str]:
-    """Start it, if it does not run, and see that it has the base image and the frontend. What to export."""
+def up(
+    state: State, base: Base, step: Callable[[str], None], *, containerd: bool, first: State | None = None
+) -> dict[str, str]:
+    """Start it, if it does not run, and see that it has the base image and the frontend. What to export.
+
+    `first` has them already: they are taken from there.
+    """
     place = state.work / "docker"
     (place / "config").mkdir(parents=True, exist_ok=True)
     (place / "config/config.json").write_text("{}\n")  # buildah reads it too, and wants it to be there
     socket = state.work / "docker.sock"
-    exports = {"DOCKER_HOST": f"unix://{socket}", "DOCKER_CONFIG": str(place / "config")}
+    exports = _reach(state)
     if not succeeds("docker", "version", env=exports):
         _start(state, place, socket, containerd)
         _wait(exports, place / "log")
@@ -34,6 +39,8 @@ def up(state: State, base: Base, step: Callable[[str], None], *, containerd: boo
             call("docker", "load", "-q", "-i", base.archive(), env=exports)
         step(f"docker: {NAME}")
     frontend = "docker/dockerfile:1"
+    if first is not None and not succeeds("docker", "image", "inspect", frontend, env=exports):
+        call("docker", "load", "-q", "-i", _frontend_of(first), env=exports)
     if not succeeds("docker", "image", "inspect", frontend, env=exports) and not base.pulled(
         "docker", "pull", "-q", frontend, env=exports
     ):
@@ -41,6 +48,20 @@ def up(state: State, base: Base, step: Callable[[str], None], *, containerd: boo
         call("docker", "build", "-q", *tags, _FRONTEND, env={**exports, "DOCKER_BUILDKIT": "1"})
         step("docker: a frontend for `# syntax=` that passes on to BuildKit's own")
     return exports
+
+
+def _frontend_of(first: State) -> Path:
+    """The frontend of that directory's docker as a file."""
+    path = first.work / "frontend.tar"
+    if not path.exists():
+        tags = [f"docker/dockerfile:{tag}" for tag in _FRONTEND_TAGS]
+        there = [tag for tag in tags if succeeds("docker", "image", "inspect", tag, env=_reach(first))]
+        call("docker", "save", "-o", path, *there, env=_reach(first))
+    return path
+
+
+def _reach(state: State) -> dict[str, str]:
+    return {"DOCKER_HOST": f"unix://{state.work / 'docker.sock'}", "DOCKER_CONFIG": str(state.work / "docker/config")}
 
 
 def _start(state: State, place: Path, socket: Path, containerd: bool) -> None:
@@ -80,7 +101,7 @@ def _wait(exports: dict[str, str], log: Path) -> None:
 def down(state: State) -> None:
     """End the dockerd of that directory, and its containerd, by their pid files."""
     place = state.work / "docker"
-    env = {"DOCKER_HOST": f"unix://{state.work / 'docker.sock'}", "DOCKER_CONFIG": str(place / "config")}
+    env = _reach(state)
     if place.is_dir() and succeeds("docker", "version", env=env):
         succeeds("docker", "kill", *call("docker", "ps", "-q", env=env).split(), env=env)  # else each has 10 s to stop
     for file in (place / "pid", place / "exec/containerd/containerd.pid"):

@@ -16,14 +16,15 @@ def main(arguments: list[str]) -> int:
         print("usage: down.py WORK", file=sys.stderr)
         return 2
     work = Path(arguments[0]).resolve()
-    state = State.found(work)
-    if state is None:
+    if State.found(work) is None:
         print(f"down.py: {work} holds no engine", file=sys.stderr)
         return 0
-    containers.down(state)
-    dockerd.down(state)
-    unmount_below(work)
-    state.take_back()
+    for place in (*sorted(work.glob("beside-*"), reverse=True), work):  # in the opposite order of their coming
+        if state := State.found(place):
+            containers.down(state)
+            dockerd.down(state)
+            unmount_below(place)
+            state.take_back()
     shutil.rmtree(work)
     return 0
 
