@@ -12,6 +12,8 @@ from ..errors import UsageError
 # Credentials inside of values that are none as a whole: `secret_access_key=…` of a cache, `https://user:password@…`.
 _INSIDE = re.compile(r"((?:secret_access_key|token|passw(?:or)?d)[=:])([^,\s]+)|(://)([^/@\s]+)(?=@)", re.IGNORECASE)
 
+_AT_HOME = re.compile(r"((?:^|,)(?:src|source)=)~/")
+
 
 class SecretSource(NamedTuple):
     """A named value: in an environment variable if that is set, else in a file; or as given (a build argument)."""
@@ -69,6 +71,11 @@ def read_secret(text: str) -> SecretSource:
     elif file is not None and fields.get("type") == "env":
         variable, file = file, None
     return SecretSource("secret", name, file, variable)
+
+
+def at_home(text: str) -> str:
+    """The same with `~/` written out in `src=~/…`: a shell leaves that as it is, and so do engines."""
+    return _AT_HOME.sub(lambda found: f"{found[1]}{os.path.expanduser('~/')}", text)
 
 
 def read_build_arg(text: str) -> SecretSource:

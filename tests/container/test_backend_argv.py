@@ -12,6 +12,7 @@ from stand_in import ENGINES, StandIns
 
 from bentomake.container.options import Options
 from bentomake.container.registry import get_backend
+from bentomake.container.request import Request
 from bentomake.engine.process import run
 from bentomake.errors import UsageError
 
@@ -149,3 +150,12 @@ def test_the_engine_prints_lines_whatever_the_terminal_is_to_show() -> None:
             request_of("nothing")._replace(options=Options.parse(words), progress="plain")
         )
         assert (argv[argv.index("--progress") + 1] if "--progress" in argv else None) == told
+
+
+def test_a_secret_below_the_users_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It is read there for the key, and so it is for the engine."""
+    monkeypatch.setenv("HOME", "/home/me")
+    options = Options.parse(["secret=id=aws,src=~/.aws/credentials", "secret=source=~/x,id=x", "secret=id=y,src=a=~/b"])
+    argv = get_backend("docker", {}).argv(Request("/context", "/context/Dockerfile", ("iris:1",), options=options))
+    secrets = [argv[at + 1] for at, word in enumerate(argv) if word == "--secret"]
+    assert secrets == ["id=aws,src=/home/me/.aws/credentials", "source=/home/me/x,id=x", "id=y,src=a=~/b"]
