@@ -1,7 +1,5 @@
 """The workspace: which bentofiles a command means, and where bentomake keeps its own things."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
@@ -21,7 +19,7 @@ class ImageAsk(NamedTuple):
 
     backend: str | None = None  # None: the environment's choice, else docker
     tags: tuple[str, ...] = ()  # none: the Bento's own
-    options: Options | None = None
+    options: "Options | None" = None
     features: tuple[str, ...] = ()
     run_as_root: bool = False
     offline: bool = False

@@ -379,3 +379,17 @@ def test_a_recipe_reaches_the_world_through_its_context_only(book):
                 if ast.unparse(node.func) == "open":
                     where = ast.unparse(node.args[0])
                     assert "workdir" in where or where in own, f"{by_name(path)}:{node.lineno} opens {where}"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("bento.tag", "cli.plain", "engine.digest", "engine.fact", "engine.process", "engine.tree", "workspace"),
+        *("container.backend", "container.docker_direct", "container.dockerfile_text", "container.options"),
+        *("container.request", "container.secret_source"),
+    ],
+)
+def test_records_that_every_image_needs_are_annotated_with_types(name: str) -> None:
+    """typing compiles each annotation of a NamedTuple that is a string: 27 µs instead of 2, a hundred times."""
+    text = MODULES[name].read_text()
+    assert "(NamedTuple)" in text and "from __future__ import annotations" not in text

@@ -1,7 +1,5 @@
 """A tag: the name and version of a Bento or a model, `name:version`."""
 
-from __future__ import annotations
-
 import re
 from typing import NamedTuple
 
@@ -36,7 +34,7 @@ class Tag(NamedTuple):
     version: str | None = None
 
     @classmethod
-    def parse(cls, text: str) -> Tag:
+    def parse(cls, text: str) -> "Tag":
         """Read `name` or `name:version`, in lower case as BentoML does; UsageError for anything else."""
         name, colon, version = text.partition(":")
         if colon and not version and fits(name.lower()):

@@ -3,8 +3,6 @@
 click takes longer to import than an image's context takes to make. What is not plain, or not right, is click's to read.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from importlib import import_module

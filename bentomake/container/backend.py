@@ -1,7 +1,5 @@
 """A backend: what each image engine must be able to say and do."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple, Protocol, runtime_checkable

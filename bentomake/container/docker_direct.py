@@ -4,8 +4,6 @@ The client starts three programs for one build (itself, the plugin for its name,
 a build in which every layer is known. It has the last word wherever the way to the daemon is not a plain socket.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from _socket import AF_UNIX, SOCK_STREAM, socket  # socket names its 500 constants, which takes as long as the answer

@@ -1,7 +1,5 @@
 """Reading a Dockerfile: its instructions and their lines, the images that it starts from, the secrets it asks for."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from typing import NamedTuple

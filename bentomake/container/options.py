@@ -1,7 +1,5 @@
 """Options of an image build as their user gave them: --opt, flags or Python keywords, one form for all backends."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -30,7 +28,7 @@ class Options(NamedTuple):
     keywords: Mapping[str, object] = MappingProxyType({})
 
     @staticmethod
-    def parse(opts: Iterable[str] = (), flags: Mapping[str, Value | tuple[str, ...] | None] | None = None) -> Options:
+    def parse(opts: Iterable[str] = (), flags: Mapping[str, Value | tuple[str, ...] | None] | None = None) -> "Options":
         """From `--opt` words (`k=v`, `k:v`, `k`) and the older flags by name.
 
         UsageError for a word without a name.
@@ -53,7 +51,7 @@ class Options(NamedTuple):
         return Options(tuple(given), tuple(deprecated), keywords)
 
     @staticmethod
-    def of(**keywords: object) -> Options:
+    def of(**keywords: object) -> "Options":
         """From Python keywords as documented: str, bool, int, path, a tuple or list of them, or a mapping."""
         given: list[tuple[str, Value]] = []
         keywords = {name: value for name, value in keywords.items() if value is not None}

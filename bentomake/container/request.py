@@ -1,7 +1,5 @@
 """A request for one image: everything that an engine is told."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Where the values of secrets and build arguments are, so that a key can have their HMAC and nothing can show them."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """Digests: sha256 for every address that can travel, canonical JSON for what is digested."""
 
-from __future__ import annotations
-
 import json
 import re
 from functools import partial
@@ -26,7 +24,7 @@ class Digest(NamedTuple):
         return f"{self.sha256}-{self.size}"
 
     @classmethod
-    def parse(cls, text: str) -> Digest:
+    def parse(cls, text: str) -> "Digest":
         """Read what `str()` wrote; ValueError if it is anything else."""
         found = _WRITTEN.fullmatch(text)
         if found is None:

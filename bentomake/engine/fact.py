@@ -1,7 +1,5 @@
 """A fact: the digest of something outside (a file, a variable, an installed version), and how it may be shown."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple, Protocol
 
 

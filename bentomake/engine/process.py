@@ -1,7 +1,5 @@
 """Processes: the only place that starts one; each in a group of its own, ended as a group."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal

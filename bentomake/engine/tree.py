@@ -1,7 +1,5 @@
 """A tree: path → (digest, mode), what a recipe returns; also its text form in the content store."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from functools import partial
