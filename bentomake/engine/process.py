@@ -15,6 +15,7 @@ SUDO = "sudo"  # what it starts is root's: it has our terminal, for a password a
 GRACE = 10.0  # seconds that an interrupted process has: buildah puts away containers and mounts, which takes a while
 
 _running: set[subprocess.Popen[str]] = set()
+_standing: set[subprocess.Popen[str]] = set()  # of these, those at an input that nobody feeds yet: they hear no SIGTERM
 _lock = threading.Lock()
 
 
@@ -82,6 +83,8 @@ class Begun:
             raise UsageError(f"{argv[0]} cannot be started: {error.strerror}.", hint="Is it installed?") from error
         with _lock:
             _running.add(self._process)
+            if fed:
+                _standing.add(self._process)
 
     def wait(
         self,
@@ -91,6 +94,8 @@ class Begun:
     ) -> Completed:
         """Wait for its end, as `run` does, with its `timeout` and `on_line`; `stdin` is for one that is fed."""
         process, text, timed_out = self._process, self._stdin if stdin is None else stdin, False
+        with _lock:
+            _standing.discard(process)
         try:
             try:
                 if on_line is None:
@@ -120,6 +125,7 @@ class Begun:
     def _forget(self) -> None:
         with _lock:
             _running.discard(self._process)
+            _standing.discard(self._process)
 
 
 def _watch(
@@ -178,7 +184,7 @@ def _end(processes: Collection[subprocess.Popen[str]]) -> None:
     until = time.monotonic() + GRACE
     try:
         for process in processes:
-            _send(process, signal.SIGTERM)
+            _send(process, signal.SIGKILL if process in _standing else signal.SIGTERM)
         for process in processes:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.0, until - time.monotonic()))

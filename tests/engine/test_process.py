@@ -174,6 +174,18 @@ def test_all_that_run_in_other_threads_are_ended_and_a_second_interrupt_only_hur
     assert (tmp_path / "said").exists() is not twice
 
 
+def test_one_that_stands_at_its_input_is_not_asked_to_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(process, "GRACE", 60)
+    standing = PUTS_AWAY.replace("echo ready", "echo $$ > new; mv new pid")
+    begun = process.Begun(["sh", "-c", standing], cwd=str(tmp_path), fed=True)
+    until = time.monotonic() + 60
+    while not (tmp_path / "pid").exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    process.end_all()
+    begun.end()
+    assert gone(int((tmp_path / "pid").read_text())) and not (tmp_path / "said").exists()
+
+
 def a_sudo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A sudo that notes what it is asked, and by which group and session; nobody may signal it but itself."""
     (tmp_path / "sudo").write_text(
