@@ -7,8 +7,11 @@ from typing import Any, NamedTuple
 
 try:
     from _sha2 import sha256 as _short
-except ImportError:  # before Python 3.12
-    from _sha256 import sha256 as _short
+except ImportError:
+    try:
+        from _sha256 import sha256 as _short  # before Python 3.12
+    except ImportError:  # an interpreter whose hashes are all OpenSSL's, as those of RHEL
+        from hashlib import sha256 as _short
 
 _SHORT = 1024  # bytes: for more, OpenSSL is faster; hashlib loads it, which takes as long as a hundred of these
 _WRITTEN = re.compile(r"([0-9a-f]{64})-([0-9]+)")
