@@ -119,7 +119,7 @@ def _started(text: str, settings: Settings) -> HeadStart | None:
     beside = rule.foreseen(bento["name"], glance.paths, dockerfile, imaging)
     slots: dict[str, Slot] = {}
     try:
-        for each in (bento["name"], *beside.values()):
+        for each in dict.fromkeys((bento["name"], *beside.values())):  # a Bento may be called wheelhouse
             slots[each] = slot(where, each)
         contexts = {context: slots[each].directory for context, each in beside.items()}
         context = slots[bento["name"]].directory

@@ -48,6 +48,8 @@ def slot(home: str, name: str) -> Slot:
     found = _free(os.path.join(temporary, f"bentomake-context-{name.replace('/', '-')}"))
     try:
         shutil.rmtree(found.directory, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(found.iidfile)  # of a build that died: not every engine writes one
         os.mkdir(found.directory, 0o755)
     except OSError:
         found.release()

@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +66,9 @@ class Shop:
         where = {"DOCKER_HOST": f"unix://{here}/d.sock", "DOCKER_CONFIG": str(here / "bin/.docker")}
         self.env = {**os.environ, **self.docker.env, **where}
 
-    def bento(self, version: str, dockerfile: str = DOCKERFILE, **info: Any) -> None:
+    def bento(self, version: str, dockerfile: str = DOCKERFILE, more: Sequence[str] = (), **info: Any) -> None:
         files = {"src/service.py": f"# {version}", "env/docker/Dockerfile.buildkit": dockerfile}
+        files |= dict.fromkeys(more, "")
         told = {"name": "iris", "version": version, "creation_time": "2026-01-01T00:00:00+00:00", "labels": {}}
         files["bento.yaml"] = yaml_text.dump({**told, **info, "content_digest": "sha256:" + "c" * 64})
         listed = {path: Entry(of_bytes(text.encode()), FILE) for path, text in files.items()}
@@ -217,6 +218,15 @@ def test_a_bento_of_another_tool_is_left_to_those_who_look_closer(shop: Shop) ->
     shop.bento("v2", labels={"odd": "\x07"})  # an escape of YAML's alone
     assert shop.begin() is None
     assert shop.started == [] and shop.left == []
+
+
+def test_a_bento_that_is_called_as_the_wheels_are_leaves_nothing(shop: Shop) -> None:
+    takes_wheels = f"{DOCKERFILE}RUN --mount=type=bind,from=wheelhouse,target=/wheels true\n"
+    shop.bento("v2", takes_wheels, ["env/python/requirements.txt"], name="wheelhouse")
+    begun = shop.begin()
+    assert begun is not None
+    begun.end()
+    assert shop.left == []
 
 
 def test_what_waits_is_ended_with_whoever_waits_for_it(shop: Shop) -> None:

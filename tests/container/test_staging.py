@@ -49,6 +49,15 @@ def test_it_holds_links_to_blobs_and_models_and_nothing_is_left(tmp_path, store)
     assert model.read_bytes() == b"w" * 1000
 
 
+def test_what_an_engine_noted_in_a_build_that_died_is_not_there(tmp_path):
+    died = slot(str(tmp_path), "iris")
+    Path(died.iidfile).write_text("sha256:" + "d" * 64)
+    os.close(died.lock)
+    found = slot(str(tmp_path), "iris")
+    assert found.directory == died.directory and not os.path.exists(found.iidfile)
+    found.release()
+
+
 def test_the_path_stays_and_a_second_build_at_the_same_time_has_its_own(tmp_path, store):
     tree = {"a": entry(store, b"a")}
     with staged(slot(str(tmp_path), "iris"), tree, {}, store) as first:
