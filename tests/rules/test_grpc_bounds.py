@@ -146,3 +146,4 @@ def test_install_sh_binds_what_it_adds(
     found = installed_in(python)
     assert {name: found[name] for name in added} == added
     assert said in done.stderr and bool(said) == ("gRPC cannot be served" in done.stderr)
+    assert list(tmp_path.glob("tmp.*")) == []  # it would be in the image
