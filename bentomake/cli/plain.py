@@ -73,7 +73,7 @@ def _read(words: Sequence[str], table: Table) -> tuple[list[str], dict[str, Any]
             return None
         elif kind == ONE or (kind == CHOICE and value in choices):
             given[name] = value
-        elif kind == COUNT and value.isascii() and value.isdigit() and int(value) > 0:
+        elif kind == COUNT and value.isascii() and value.isdigit() and len(value) < 10 and int(value) > 0:
             given[name] = int(value)
         else:
             return None

@@ -136,8 +136,8 @@ class Docker(EngineCommand):
         """buildx itself: it asks its daemon for all that it needs before it reads a Dockerfile from its stdin."""
         if argv[0] == self.binary:  # by the client, which hands a stdin on when it likes
             return None
-        file = argv.index("--file", 2) + 1
-        return [*argv[:file], "-", *argv[file + 1 :]]
+        *words, _, context = argv  # see EngineCommand.argv: no option's value is taken for `--file`
+        return [*words, "-", context]
 
     def version(self, env: Mapping[str, str]) -> str:
         asked = self.ask(env, *_VERSION)

@@ -149,6 +149,15 @@ def test_a_new_bento_is_built_by_what_was_started_ahead(shop: Shop) -> None:
     assert shop.left == []
 
 
+def test_an_options_value_is_not_taken_for_an_option(shop: Shop) -> None:
+    begun = shop.begin("target=--file")
+    shop.wait_for_start()
+    shop.containerize("target=--file", begun=begun)
+    (words,) = shop.started
+    assert words[words.index("--target") + 1 :][:2] == ["--file", "--build-context"]
+    assert words[-3:-1] == ["--file", "-"]
+
+
 def test_it_is_the_same_build_as_without_it(shop: Shop) -> None:
     assert shop.containerize(begun=shop.begin()).errors == []
     ahead = shop.noted

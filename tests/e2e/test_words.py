@@ -53,7 +53,7 @@ def clicked(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 VALUES = (
     *("x", "a=b", "iris:latest", "plain", "pip-compile", "3", "0", "json", "-", "", "--", "-q", "a b"),
-    *("ü\n", "\udce9"),
+    *("ü\n", "\udce9", "9" * 5000),  # more digits than int() reads
 )
 SEED = 20261130
 
