@@ -54,7 +54,11 @@ def read_secret(text: str) -> SecretSource:
     import csv  # few images have secrets
 
     fields = {}
-    for part in next(csv.reader([text]), []):
+    try:
+        parts = next(csv.reader([text]), [])
+    except csv.Error:
+        parts = []  # a line break that is not quoted
+    for part in parts:
         key, _, value = part.partition("=")
         fields[key.strip().lower()] = value
     name = fields.get("id", "")

@@ -145,6 +145,7 @@ def test_the_key_has_the_names_of_secrets_and_nothing_of_how_a_build_is_shown(tm
         ("src=x", "A secret has no id."),
         ("id=a,source=b,hush", "The secret a has a field that is none of src, env and type."),
         ("hush", "A secret has no id."),
+        ("id=a\rhush", "A secret has no id."),
     ],
 )
 def test_a_secret_that_no_engine_would_understand(secret: str, message: str) -> None:
