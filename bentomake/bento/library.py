@@ -249,11 +249,12 @@ def _sweep_one(lock_path: str) -> None:
         return
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        place = lock_path.removesuffix(".lock")
-        shutil.rmtree(place, ignore_errors=True)
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(f"{place}.iid")  # see container.staging.Slot
-        os.unlink(lock_path)
+        if os.path.samestat(os.fstat(fd), os.stat(lock_path)):  # else its build has ended, and another has the place
+            place = lock_path.removesuffix(".lock")
+            shutil.rmtree(place, ignore_errors=True)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(f"{place}.iid")  # see container.staging.Slot
+            os.unlink(lock_path)
     except OSError:
         pass
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 import threading
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bentomake.bento.library import Library
 from bentomake.container.staging import slot, staged
 from bentomake.engine.content_store import ContentStore, Missing
 from bentomake.engine.tree import EXECUTABLE, FILE, LINK, Entry
@@ -56,6 +58,22 @@ def test_what_an_engine_noted_in_a_build_that_died_is_not_there(tmp_path):
     found = slot(str(tmp_path), "iris")
     assert found.directory == died.directory and not os.path.exists(found.iidfile)
     found.release()
+
+
+def test_a_sweep_that_comes_late_leaves_the_next_build_alone(tmp_path, monkeypatch):
+    found, flock = [slot(str(tmp_path), "iris")], fcntl.flock
+
+    def late(lock, how):
+        monkeypatch.undo()
+        found.pop().release()
+        found.append(slot(str(tmp_path), "iris"))
+        flock(lock, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    Library(str(tmp_path)).sweep()
+    assert os.path.isdir(found[0].directory) and os.path.exists(f"{found[0].directory}.lock")
+    found.pop().release()
+    assert os.listdir(tmp_path / "tmp") == []
 
 
 def test_the_path_stays_and_a_second_build_at_the_same_time_has_its_own(tmp_path, store):
