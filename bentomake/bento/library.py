@@ -61,8 +61,7 @@ class Library:
         UsageError if another Bento has the tag; StoreError if the store cannot be written. A Bento that is there is
         never rewritten: only what is missing (a file, its models/) is put back.
         """
-        directory = self.directory(tag)
-        models = list(models)
+        directory, models = self.directory(tag), list(models)
         try:
             if os.path.isdir(directory):
                 return self._complete(tag, digest, tree, models, store, index)
