@@ -226,8 +226,8 @@ class Imaging:
         self._ahead("forget")
         noted.forget(self.options)
         argv, env = self.command(request)
-        begun = self.head_start.taken(argv, env) if self.head_start else None
         hidden = self._values(request)
+        begun = self.head_start.taken(argv, env) if self.head_start else None
 
         def hide(text: str) -> str:
             for value in hidden:

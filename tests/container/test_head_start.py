@@ -247,6 +247,16 @@ def test_what_waits_is_ended_with_whoever_waits_for_it(shop: Shop) -> None:
     assert shop.built == [] and shop.left == []
 
 
+def test_a_secret_that_is_gone_when_it_is_wanted_ends_it(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    (shop.here / "aws").write_text("key = hunter2-hunter2")
+    begun = shop.begin("secret=id=aws,src=aws")
+    assert begun is not None
+    monkeypatch.setattr(HeadStart, "taken", lambda self, *_: pytest.fail("it would be left behind"))
+    monkeypatch.setattr("bentomake.imaging.noted.forget", lambda _: (shop.here / "aws").unlink())
+    (error,) = shop.containerize("secret=id=aws,src=aws", begun=begun).errors
+    assert "The secret aws cannot be read" in error.message and shop.built == [] and shop.left == []
+
+
 def test_a_secret_of_the_image_is_no_argument(shop: Shop) -> None:
     shop.bento("v2", "FROM scratch\nRUN --mount=type=secret,id=TOKEN,required=true true\n")
     assert shop.begin() is None  # it is not given: the step says so
