@@ -120,7 +120,7 @@ def _started(text: str, settings: Settings) -> HeadStart | None:
     slots: dict[str, Slot] = {}
     try:
         for each in dict.fromkeys((bento["name"], *beside.values())):  # a Bento may be called wheelhouse
-            slots[each] = slot(where, each)
+            slots[each] = slot(where, each, wait=False)  # who waits with a slot in hand might wait for ever
         contexts = {context: slots[each].directory for context, each in beside.items()}
         context = slots[bento["name"]].directory
         argv, env = imaging.command(rule.asked(glance, bento, name, dockerfile, context, contexts))

@@ -49,6 +49,7 @@ def image(ctx: Context) -> Mapping[str, Produced]:
     beside = {_SOURCES: (f"{bento['name']}-sources", sources)}
     if takes_wheels(text, engine):
         beside[_WHEELS] = (_WHEELS, wheels)
+    before = {base: engine.ask("base_image", base) for base in dockerfile_text.bases(text)}
     with (
         engine.staged(bento["name"], main, _models(ctx, bento["models"])) as context,
         engine.contexts(beside) as contexts,
@@ -58,8 +59,9 @@ def image(ctx: Context) -> Mapping[str, Produced]:
     tags = list(request.tags)
     if made.returncode != 0:
         raise _failed(ctx, made, text, tags, f"{bento['name']}:{bento['version']}", name)
-    for base in dockerfile_text.bases(text):  # only now: an engine may have fetched what it lacked
-        ctx.discover("base_image", base)
+    for base, was in before.items():  # only now: an engine may have fetched what it lacked
+        if ctx.discover("base_image", base).digest != was.digest != ABSENT.digest and not engine.options.on("pull"):
+            ctx.forget(f"the base image {base} changed while the image was built")
     for model in ctx.changed("model"):  # the context had links of its files, not copies
         ctx.forget(f"the model {model} changed while the image was built")
     return {"image.json": _descriptor(ctx, request, tags, image_id)}

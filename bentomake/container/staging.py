@@ -37,15 +37,15 @@ class Slot(NamedTuple):
         os.close(self.lock)
 
 
-def slot(home: str, name: str) -> Slot:
-    """A directory for the context of that name.
+def slot(home: str, name: str, *, wait: bool = True) -> Slot:
+    """A directory for the context of that name; BlockingIOError if all are taken and nobody is to `wait` for one.
 
     It stands in `home`/tmp, on the file system of the models: BuildKit remembers what a path had sent by name, size and
     time, so the path depends on `name` only. Library.sweep removes those of dead builds.
     """
     temporary = os.path.join(home, "tmp")
     os.makedirs(temporary, exist_ok=True)
-    found = _free(os.path.join(temporary, f"bentomake-context-{name.replace('/', '-')}"))
+    found = _free(os.path.join(temporary, f"bentomake-context-{name.replace('/', '-')}"), wait)
     try:
         shutil.rmtree(found.directory, ignore_errors=True)
         with contextlib.suppress(FileNotFoundError):
@@ -101,9 +101,11 @@ def staged(
         place.release()
 
 
-def _free(path: str) -> Slot:
+def _free(path: str, wait: bool) -> Slot:
     number = 0
     while True:
+        if number == _SLOTS and not wait:
+            raise BlockingIOError(f"{path} and {_SLOTS - 1} more are in use")
         directory = f"{path}-{number}" if number else path
         lock = os.open(f"{directory}.lock", os.O_RDWR | os.O_CREAT, 0o600)
         with contextlib.suppress(BlockingIOError):

@@ -148,3 +148,14 @@ def test_a_name_is_no_way_to_another_directory(tmp_path):
     with staged(slot(str(tmp_path), "x/../../mine"), {}, {}, store) as directory:
         assert os.path.dirname(directory) == str(tmp_path / "tmp")
     assert (tmp_path / "mine").is_dir()
+
+
+def test_a_head_start_waits_for_no_directory(tmp_path: Path) -> None:
+    taken = [slot(str(tmp_path), "iris", wait=False) for _ in range(8)]
+    with pytest.raises(BlockingIOError):
+        slot(str(tmp_path), "iris", wait=False)
+    taken.pop().release()
+    taken.append(slot(str(tmp_path), "iris", wait=False))
+    for each in taken:
+        each.release()
+    assert os.listdir(tmp_path / "tmp") == []

@@ -186,6 +186,25 @@ def test_an_engine_that_is_not_there_is_said_once_and_nothing_is_fetched_for_it(
     assert (states["wheelhouse"], states["image"]) == ("failed", "skipped")
 
 
+@pytest.mark.parametrize("pulling", [False, True], ids=["by somebody", "by --pull"])
+def test_an_image_whose_base_became_another_while_it_was_built_is_made_again(
+    pulling: bool, iris: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (iris.directory / "env/docker/Dockerfile").write_text("FROM base:1\n")
+    iris.docker.answer("docker image inspect --format {{json .}} base:1", {"Id": "sha256:old", "Os": "linux"})
+    build = Imaging.build
+
+    def pulled(*args: Any) -> Any:
+        iris.docker.answer("docker image inspect --format {{json .}} base:1", {"Id": "sha256:newer", "Os": "linux"})
+        return build(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Imaging, "build", pulled)
+        made = iris.containerize(*(["pull"] if pulling else [])).outcomes["image"]
+    why = "forced" if pulling else "the base image base:1 changed while the image was built"
+    assert (made.state, made.why) == ("ran", why)
+
+
 def test_an_image_whose_model_was_edited_while_it_was_built_is_made_again(
     iris: Stored, own_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
