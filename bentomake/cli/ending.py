@@ -21,6 +21,9 @@ def ended(command: Callable[[], int]) -> int:
         console.show_error(error)
         return error.exit_code
     except KeyboardInterrupt:
+        from .. import console
+
+        console.say("")  # as click does: a terminal shows ^C there
         return interrupted()
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - so that the exit does not fail again

@@ -71,7 +71,7 @@ TABLE: dict[str, tuple[str, str, set[str]]] = {
     "docker.dockerfile_template": ("a.tpl", "b.tpl", IMAGE),
     "python.requirements_txt": ("a.req", "b.req", {"requirements", "commits", "lock", "bento"}),
     "python.packages": ("[idna]", "[attrs]", {"requirements", "commits", "lock", "bento"}),
-    "python.lock_packages": ("false", "true", {"commits", "lock", "bento"}),
+    "python.lock_packages": ("false", "true", {"requirements", "commits", "lock", "bento"}),
     "python.pack_git_packages": ("true", "false", {"commits"}),
     "python.index_url": ('"https://a.example/simple"', '"https://b.example/simple"', WHENCE),
     "python.no_index": ("false", "true", WHENCE),
