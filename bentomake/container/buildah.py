@@ -34,6 +34,12 @@ class Buildah(EngineCommand):
     }
     get = "https://github.com/containers/buildah/blob/main/install.md, or choose another engine with --backend."
 
+    def __init__(self, env: Mapping[str, str] | None = None) -> None:
+        super().__init__()
+        # A build that fails, or is interrupted, leaves its container behind, but for --force-rm; that wants --layers.
+        cached = self.env(env or {})["BUILDAH_LAYERS"].lower() in ("true", "1")
+        self.tidy: tuple[str, ...] = (f"--layers={str(cached).lower()}", "--force-rm")
+
     def check_one(self, name: str, value: Value) -> None:
         super().check_one(name, value)
         if name in ("cache-from", "cache-to") and "=" in str(value):
@@ -62,8 +68,8 @@ class Buildah(EngineCommand):
         """SOURCE_DATE_EPOCH is its --timestamp; by the label, no last layer of another time is taken for this one."""
         epoch = request.build_args.get(VARIABLE)
         if epoch is None or request.options.values("timestamp"):
-            return super().spelled(request)
-        return ["--timestamp", epoch, "--label", f"{_EPOCH}={epoch}", *super().spelled(request)]
+            return [*self.tidy, *super().spelled(request)]
+        return [*self.tidy, "--timestamp", epoch, "--label", f"{_EPOCH}={epoch}", *super().spelled(request)]
 
     def version(self, env: Mapping[str, str]) -> str:
         asked = self.ask(env, "info")

@@ -22,6 +22,10 @@ class Podman(Buildah):
     }
     get = "https://podman.io/getting-started/installation, or choose another engine with --backend."
 
+    def __init__(self, env: Mapping[str, str] | None = None) -> None:
+        super().__init__(env)
+        self.tidy = ()  # so it is by itself
+
     def version(self, env: Mapping[str, str]) -> str:
         if sys.platform == "darwin":
             asked = self.ask(env, "machine", "info", "--format", "{{json .Host.MachineState}}")

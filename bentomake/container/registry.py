@@ -21,7 +21,7 @@ _OWN = {
     "nerdctl": "Nerdctl",
     "podman": "Podman",
 }
-_WANT_ENV = {"buildctl", "buildx", "docker", "nerdctl"}  # what they take hangs on DOCKER_BUILDKIT
+_WANT_ENV = {"buildah", "buildctl", "buildx", "docker", "nerdctl"}  # what they are told hangs on DOCKER_BUILDKIT, …
 _registered: dict[str, Backend] = {}
 
 

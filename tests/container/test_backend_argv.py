@@ -130,6 +130,14 @@ def test_the_users_own_timestamp_is_the_time_of_the_image() -> None:
     assert argv[argv.index("--timestamp") + 1] == "2" and argv.count("--timestamp") == 1 and "--label" not in argv
 
 
+@pytest.mark.parametrize(("given", "layers"), [({}, "true"), ({"BUILDAH_LAYERS": "False"}, "false")])
+def test_buildah_puts_its_container_away_whatever_becomes_of_the_build(given: dict[str, str], layers: str) -> None:
+    words = ["buildah", "build", f"--layers={layers}", "--force-rm"]
+    assert get_backend("buildah", given).argv(request_of("nothing"))[:4] == words
+    asked = request_of("nothing")._replace(options=Options.parse(["force-rm=false"]))
+    assert get_backend("buildah", given).argv(asked)[:5] == [*words, "--force-rm=false"]
+
+
 @pytest.mark.parametrize("name", ["docker", "nerdctl", "buildctl"])
 def test_a_progress_that_there_is_not_is_said_when_the_options_are_read(name: str) -> None:
     with pytest.raises(UsageError, match="There is no progress 'fancy'"):
