@@ -74,8 +74,10 @@ def test_the_users_environment_is_over_the_defaults(tmp_path: Path) -> None:
         ("nerdctl", {}, True, True),
         ("buildctl", {}, True, True),
         ("buildctl", {"DOCKER_BUILDKIT": "0"}, False, True),
-        ("podman", {}, False, True),
-        ("buildah", {}, False, True),
+        ("podman", {}, True, True),
+        ("podman", {"DOCKER_BUILDKIT": "0"}, False, True),
+        ("buildah", {}, True, True),
+        ("buildah", {"DOCKER_BUILDKIT": "0"}, False, True),
     ],
 )
 def test_which_dockerfile_and_which_contexts_an_engine_gets(
