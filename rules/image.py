@@ -247,8 +247,10 @@ def _failed(ctx: Context, made: Any, text: str, tags: list[str], tag: str, name:
     ended = outside.ended(made.returncode, log, tag, pushed, ctx.host("image").builder)
     if ended is not None:
         return StepError(f"{engine} {ended.what}", detail=ended.said or detail, hint=ended.hint)
+    room = outside.no_room(detail, engine)
     if failed.instruction is None:
-        return StepError(f"{engine} could not build the image of {tag}.", detail=detail, place=f"{tag} {name}")
+        what = f"{engine} could not build the image of {tag}."
+        return StepError(what, detail=detail, place=f"{tag} {name}", hint=room)
     instruction, bento = failed.instruction, ctx.input("bento")
     template = bento.text(f"bento/{TEMPLATE}") if f"bento/{TEMPLATE}" in bento else None
     files = [path.partition("/")[2] for path in bento.tree]
@@ -258,7 +260,7 @@ def _failed(ctx: Context, made: Any, text: str, tags: list[str], tag: str, name:
         f"{engine} could not build the image of {tag}; this failed: {shown}",
         place=failure.origin(instruction, text, template, ctx.place) or f"{name}:{instruction.first}",
         detail=detail,
-        hint=" ".join(filter(None, (failure.advice(failed, text, files), where))),
+        hint=" ".join(filter(None, (room or failure.advice(failed, text, files), where))),
     )
 
 

@@ -1,4 +1,4 @@
-"""buildah: `buildah build`; OCI images, no BuildKit syntax, no daemon."""
+"""buildah: `buildah build`; OCI images, no daemon; it knows the mounts and the contexts of BuildKit's Dockerfiles."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 from ..bento.epoch import VARIABLE
 from ..errors import UsageError
-from .backend import Image
+from .backend import BackendUnhealthy, Image
+from .docker import buildkit_wanted, numbers
 from .engine_command import EngineCommand, output_type
 from .options import Options, Value
 from .request import Request
@@ -32,7 +33,15 @@ class Buildah(EngineCommand):
         "progress": _PLAIN,
         "push": "`buildah push TAG` does that afterwards; buildctl, buildx, docker and nerdctl push when they build.",
     }
+    oldest = (1, 28)  # with which BuildKit's Dockerfiles were seen to be built
     get = "https://github.com/containers/buildah/blob/main/install.md, or choose another engine with --backend."
+
+    def __init__(self, env: Mapping[str, str] | None = None) -> None:
+        super().__init__()
+        self.buildkit = buildkit_wanted(env or {})
+        # A build that fails, or is interrupted, leaves its container behind, but for --force-rm; that wants --layers.
+        cached = self.env(env or {})["BUILDAH_LAYERS"].lower() in ("true", "1")
+        self.tidy: tuple[str, ...] = (f"--layers={str(cached).lower()}", "--force-rm")
 
     def check_one(self, name: str, value: Value) -> None:
         super().check_one(name, value)
@@ -62,8 +71,8 @@ class Buildah(EngineCommand):
         """SOURCE_DATE_EPOCH is its --timestamp; by the label, no last layer of another time is taken for this one."""
         epoch = request.build_args.get(VARIABLE)
         if epoch is None or request.options.values("timestamp"):
-            return super().spelled(request)
-        return ["--timestamp", epoch, "--label", f"{_EPOCH}={epoch}", *super().spelled(request)]
+            return [*self.tidy, *super().spelled(request)]
+        return [*self.tidy, "--timestamp", epoch, "--label", f"{_EPOCH}={epoch}", *super().spelled(request)]
 
     def version(self, env: Mapping[str, str]) -> str:
         asked = self.ask(env, "info")
@@ -72,7 +81,18 @@ class Buildah(EngineCommand):
             store = f"{told['store']['GraphDriverName']} {told['store']['GraphRoot']}"
         except (ValueError, LookupError, TypeError):
             raise self.unhealthy("buildah is installed, but does not work.", asked, "Try `buildah info`.") from None
-        return f"{' '.join(self.ask(env, '--version').stdout.split()[:3])} ({store})"
+        said = self.ask(env, "--version").stdout.split()[:3]
+        self.expect(said[-1] if said else "")
+        return f"{' '.join(said)} ({store})"
+
+    def expect(self, version: str) -> None:
+        """BackendUnhealthy if such an engine may not have all that the Dockerfile asks of it."""
+        if self.buildkit and numbers(version) < self.oldest:
+            oldest = ".".join(map(str, self.oldest))
+            raise BackendUnhealthy(
+                f"{self.name} {version} may not have what the Dockerfile mounts: {oldest} has.",
+                hint=f"Set DOCKER_BUILDKIT=0 for a plain Dockerfile, or upgrade: {self.get}",
+            )
 
     def image(self, reference: str, env: Mapping[str, str]) -> Image | None:
         return self.inspected(reference, self.ask(env, "inspect", "--type", "image", reference))

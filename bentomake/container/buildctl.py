@@ -124,7 +124,7 @@ class Buildctl(EngineCommand):
 
 def loader_of(env: Mapping[str, str]) -> EngineCommand | None:
     """The first of docker, podman and nerdctl that is installed."""
-    for kind in (Docker(env), Podman(), Nerdctl(env)):
+    for kind in (Docker(env), Podman(env), Nerdctl(env)):
         if shutil.which(kind.binary, path=env.get("PATH")):
             return kind
     return None

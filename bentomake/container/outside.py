@@ -23,6 +23,17 @@ _NOT_THERE = re.compile(r"^ > \[internal\] (?:waiting for connection|booting bui
 # buildx, of docker's own builder
 _OWN_BUILDER = re.compile(r"^ERROR: (.+) is not supported for the docker driver", re.MULTILINE)
 
+_FULL = re.compile(r"no space left on device", re.IGNORECASE)
+# What tells what is on an engine's disk, and what takes away what nothing needs.
+_ROOM = {
+    "buildah": ("buildah images", "buildah rmi --prune"),
+    "buildctl": ("buildctl du", "buildctl prune"),
+    "buildx": ("docker buildx du", "docker buildx prune"),
+    "docker": ("docker system df", "docker builder prune"),
+    "nerdctl": ("nerdctl images", "nerdctl builder prune"),
+    "podman": ("podman system df", "podman system prune"),
+}
+
 
 class Ended(NamedTuple):
     """What happened, as the end of the sentence that begins with the engine's name, and a hint."""
@@ -73,3 +84,13 @@ def _refused(bento: str, name: str, last: str) -> Ended:
         return Ended(f"{built} {registry} was not reached for the push of {name}.", f"Does it run? {named}.", last)
     login = f"`docker login{'' if registry == 'docker.io' else f' {registry}'}`"
     return Ended(f"{built} {registry} refused the push of {name}.", f"Log in ({login})? {named}, and yours.", last)
+
+
+def no_room(said: str, engine: str) -> str | None:
+    """What to do if a failure's last words tell of a full disk, of a backend's engine; None if they do not."""
+    if not _FULL.search(said):
+        return None
+    if engine not in _ROOM:
+        return "Is the engine's disk full?"
+    tells, frees = _ROOM[engine]
+    return f"Is the engine's disk full? `{tells}` says what is on it, `{frees}` takes away what nothing needs."

@@ -20,7 +20,12 @@ class Podman(Buildah):
         **Buildah.instead,
         "push": "`podman push TAG` does that afterwards; buildctl, buildx, docker and nerdctl push when they build.",
     }
+    oldest = (4, 3)
     get = "https://podman.io/getting-started/installation, or choose another engine with --backend."
+
+    def __init__(self, env: Mapping[str, str] | None = None) -> None:
+        super().__init__(env)
+        self.tidy = ()  # so it is by itself
 
     def version(self, env: Mapping[str, str]) -> str:
         if sys.platform == "darwin":
@@ -33,9 +38,11 @@ class Podman(Buildah):
         try:
             told = json.loads(asked.stdout)
             store = f"{told['store']['graphDriverName']} {told['store']['graphRoot']}"
-            return f"podman {told['version']['Version']} ({store})"
+            version = str(told["version"]["Version"])
         except (ValueError, LookupError, TypeError):
             raise self.unhealthy("podman is installed, but does not work.", asked, "Try `podman info`.") from None
+        self.expect(version)
+        return f"podman {version} ({store})"
 
     image = EngineCommand.image
     image_of = EngineCommand.image_of

@@ -21,7 +21,6 @@ _OWN = {
     "nerdctl": "Nerdctl",
     "podman": "Podman",
 }
-_WANT_ENV = {"buildctl", "buildx", "docker", "nerdctl"}  # what they take hangs on DOCKER_BUILDKIT
 _registered: dict[str, Backend] = {}
 
 
@@ -46,7 +45,7 @@ def get_backend(backend: str | Backend | None = None, env: Mapping[str, str] | N
         return _registered[backend]
     if backend in _OWN:
         kind = getattr(import_module(f".{backend}", __package__), _OWN[backend])
-        made: Backend = kind(env) if backend in _WANT_ENV else kind()
+        made: Backend = kind(env)  # what most of them are told hangs on DOCKER_BUILDKIT
         return made
     found = _from_entry_point(backend)
     if found is None:

@@ -74,8 +74,10 @@ def test_the_users_environment_is_over_the_defaults(tmp_path: Path) -> None:
         ("nerdctl", {}, True, True),
         ("buildctl", {}, True, True),
         ("buildctl", {"DOCKER_BUILDKIT": "0"}, False, True),
-        ("podman", {}, False, True),
-        ("buildah", {}, False, True),
+        ("podman", {}, True, True),
+        ("podman", {"DOCKER_BUILDKIT": "0"}, False, True),
+        ("buildah", {}, True, True),
+        ("buildah", {"DOCKER_BUILDKIT": "0"}, False, True),
     ],
 )
 def test_which_dockerfile_and_which_contexts_an_engine_gets(
@@ -128,6 +130,14 @@ def test_the_users_own_timestamp_is_the_time_of_the_image() -> None:
     request = request_of("nothing")._replace(build_args={"SOURCE_DATE_EPOCH": "1"})
     argv = get_backend("podman", {}).argv(request._replace(options=Options.parse(["timestamp=2"])))
     assert argv[argv.index("--timestamp") + 1] == "2" and argv.count("--timestamp") == 1 and "--label" not in argv
+
+
+@pytest.mark.parametrize(("given", "layers"), [({}, "true"), ({"BUILDAH_LAYERS": "False"}, "false")])
+def test_buildah_puts_its_container_away_whatever_becomes_of_the_build(given: dict[str, str], layers: str) -> None:
+    words = ["buildah", "build", f"--layers={layers}", "--force-rm"]
+    assert get_backend("buildah", given).argv(request_of("nothing"))[:4] == words
+    asked = request_of("nothing")._replace(options=Options.parse(["force-rm=false"]))
+    assert get_backend("buildah", given).argv(asked)[:5] == [*words, "--force-rm=false"]
 
 
 @pytest.mark.parametrize("name", ["docker", "nerdctl", "buildctl"])

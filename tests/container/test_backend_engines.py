@@ -40,6 +40,7 @@ RUN echo two > /two
 _MOUNTS = {
     "secrets": "RUN --mount=type=secret,id=aws cat /run/secrets/aws > /aws\n"
     "RUN --mount=type=secret,id=token cat /run/secrets/token > /token\n",
+    "ssh": 'RUN --mount=type=ssh test -S "$SSH_AUTH_SOCK"\n',
     "of-bentomake": "RUN --mount=type=bind,from=wheelhouse,target=/wheels cp /wheels/a.whl /\n",
 }
 
@@ -94,6 +95,9 @@ def test_a_real_engine_accepts_what_the_stand_in_recorded(
             if options != "output-local" and (name, options) != ("buildx", "load-off"):
                 image = backend.image(tag, env)
                 assert image is not None and image.id.startswith("sha256:") and image.platform.startswith("linux/")
+                if options == "files-about-it":
+                    assert (here / "id.txt").read_text() == image.id
+                    assert (here / "metadata.json").read_text().count('"containerimage.') > 0
     finally:
         subprocess.run([words[0], "rmi", "-f", tag, *_OTHERS], env=env, capture_output=True)
 

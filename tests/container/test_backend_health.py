@@ -139,6 +139,19 @@ def test_an_engine_that_is_there_and_broken(name: str, tmp_path: Path) -> None:
     assert (error.message, error.detail) == (f"{name} is installed, but does not work.", "no storage")
 
 
+@pytest.mark.parametrize(("name", "oldest"), [("buildah", "1.28"), ("podman", "4.3")])
+def test_an_engine_that_may_be_too_old_for_what_the_dockerfile_mounts(name: str, oldest: str, tmp_path: Path) -> None:
+    stand_ins = healthy(tmp_path, name)
+    stand_ins.answer("buildah --version", "buildah version 1.23.1 (image-spec 1.0.1)\n")
+    stand_ins.answer(
+        "podman info", {"store": {"graphDriverName": "o", "graphRoot": "/"}, "version": {"Version": "3.4"}}
+    )
+    error = complaint(name, stand_ins.env)
+    assert error.message.endswith(f"may not have what the Dockerfile mounts: {oldest} has.")
+    assert (error.hint or "").startswith("Set DOCKER_BUILDKIT=0 for a plain Dockerfile, or upgrade: https://")
+    get_backend(name, {"DOCKER_BUILDKIT": "0"}).health(stand_ins.env)
+
+
 # Images
 
 

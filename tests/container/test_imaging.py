@@ -38,7 +38,8 @@ def test_wheels_go_where_there_is_buildkit_or_at_least_another_context(tmp_path)
         ("docker", "1", [cached, plain]),
         ("nerdctl", "1", [cached, plain]),
         ("docker", "0", []),
-        ("podman", "1", [plain]),
+        ("podman", "1", [cached, plain]),
+        ("podman", "0", [plain]),
     ):
         asked = imaging(tmp_path, env={"DOCKER_BUILDKIT": value}, backend=backend)
         assert asked.param("image.wheels_by") == by, (backend, value)

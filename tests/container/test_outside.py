@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bentomake.container.outside import ended
+from bentomake.container.outside import ended, no_room
 
 BENTO = "iris:v1"
 NAMES = ["127.0.0.1:5000/iris:v1", "other:1"]
@@ -103,3 +103,13 @@ def test_what_dockers_own_builder_cannot() -> None:
 def test_other_failures_are_none_of_these() -> None:
     assert ended(1, ["ERROR: failed to solve: no space left on device"], BENTO, NAMES) is None
     assert ended(1, [], BENTO, NAMES) is None
+
+
+@pytest.mark.parametrize("said", ["write /data/x: no space left on device", "head: error: No space left on device"])
+def test_a_full_disk_has_a_hint_in_the_engines_own_words(said: str) -> None:
+    for engine in ("docker", "buildx", "podman", "buildah", "nerdctl", "buildctl"):
+        hint = no_room(f"copying\n{said}", engine)
+        binary = "docker" if engine == "buildx" else engine
+        assert hint is not None and hint.count(f"`{binary} ") == 2 and "disk full" in hint
+    assert no_room(said, "lima") == "Is the engine's disk full?"
+    assert no_room("no room", "docker") is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import shutil
 import subprocess
 import sys
@@ -216,6 +217,8 @@ def test_an_installed_backend_that_is_broken(value: str, message: str, site: Pat
 
 # The SDK
 
+OWN_WORDS = ["buildkit_support", "health", "construct_build_args"]
+
 
 def test_importing_the_sdk_is_cheap_and_does_not_climb() -> None:
     code = (
@@ -225,6 +228,27 @@ def test_importing_the_sdk_is_cheap_and_does_not_climb() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() == "[] False", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "needed", "by_place", "by_name"),
+    [
+        ("build", 1, ["bento_tag", "backend", "image_tag", "features"], []),
+        ("health", 1, ["backend"], []),
+        ("get_backend", 0, ["backend", "env"], []),
+        ("get_containerfile", 1, ["bento_tag", "output_path", "enable_buildkit", "features"], []),
+        ("register_backend", 1, ["backend"], [*OWN_WORDS, "binary", "build_cmd", "env"]),
+    ],
+)
+def test_each_function_takes_what_bentomls_takes(
+    name: str, needed: int, by_place: list[str], by_name: list[str]
+) -> None:
+    parameters = inspect.signature(getattr(container, name)).parameters.values()
+    assert [each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD] == by_place
+    assert set(by_name) <= {each.name for each in parameters if each.kind is each.KEYWORD_ONLY}
+    without = [each.name for each in parameters if each.default is each.empty and each.kind is not each.VAR_KEYWORD]
+    assert without == by_place[:needed] + (OWN_WORDS if by_name else [])
+    assert any(each.kind is each.VAR_KEYWORD for each in parameters) == (name == "build")
 
 
 def test_health_is_a_yes_or_a_no(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

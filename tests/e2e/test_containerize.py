@@ -224,6 +224,33 @@ def test_without_buildkit(shop: Shop) -> None:
     assert modern.ran == {"image"} and "image.engine changed" in modern.said and "#1 " in modern.log
 
 
+@pytest.mark.skipif("buildah" not in ENGINES, reason="BENTOMAKE_TEST_ENGINES does not name buildah")
+def test_buildah_takes_wheels_and_contexts_too(shop: Shop, weighty: str) -> None:
+    buildah, words = ENGINES["buildah"], ("--backend", "buildah")
+    box = shop.project(None, f"{weighty}python:\n  packages: [toy==1.0]\n")
+    try:
+        first = box.containerize(*words).good()
+        box.project.edit("service.py", "2 * x", "3 * x")
+        edited = box.containerize(*words).good()
+        assert edited.ran == {"bento", "pinned", "image"}
+        for step in (r"COPY --chown=bentoml:bentoml env/docker/entrypoint\.sh model\[s\]", "RUN --mount=type=bind"):
+            assert re.search(rf"STEP \d+/\d+: {step}.*\n--> Using cache ", edited.log)
+        for made, text in ((first, "2 * x"), (edited, "3 * x")):
+            assert text in buildah.read(made.tag, f"{BENTO}/src/service.py")
+            assert (
+                yaml.safe_load(buildah.read(made.tag, f"{BENTO}/bento.yaml"))["version"] == made.tag.partition(":")[2]
+            )
+        moved = shop.index.directory.rename(shop.index.directory.with_name("gone"))
+        try:
+            made = shop.containerize(edited.tag, *words, "--offline", "--opt", "no-cache").good()
+        finally:
+            moved.rename(shop.index.directory)
+        assert {"wheelhouse", "image"} <= made.ran
+        assert "toy" in buildah.run(made.tag, "python", "-m", "pip", "list")
+    finally:
+        buildah.remove(box.name)
+
+
 def test_two_versions_at_once(shop: Shop) -> None:
     box = shop.project()
     first = box.build()

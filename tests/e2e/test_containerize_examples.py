@@ -1,6 +1,6 @@
 """Both examples in real containers: built, containerized, started, asked over loopback as its user, and stopped.
 
-The one with runners has the feature grpc of bentoml: docker takes its wheels from bentomake, in buildah pip fetches it.
+The one with runners has the feature grpc of bentoml: its wheels come from bentomake.
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -66,9 +68,56 @@ def test_a_setup_script_that_fails(shop: Shop) -> None:
 
 def test_a_disk_that_is_full(shop: Shop) -> None:
     fill = "RUN --mount=type=tmpfs,size=1m,target=/small head -c 3000000 /dev/zero > /small/file"
-    run = shop.project(QUICK.replace("# more", fill)).project.run("build", "image")
+    box = shop.project(QUICK.replace("# more", fill))
+    run = box.project.run("build", "image")
     assert run.code == 1
     assert "No space left on device" in errors(run.stderr).splitlines()[1]
+    assert "  hint: Is the engine's disk full? `docker system df` says what is on it" in run.stderr
+    assert shop.engine.id(shop.world.latest(box.name)) is None
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 24 MiB, on which an engine can keep its images."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "small", disk], check=True)
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
+@pytest.mark.skipif("buildah" not in ENGINES, reason="BENTOMAKE_TEST_ENGINES does not name buildah")
+def test_an_engine_whose_disk_is_full(shop: Shop, small_disk: Path, tmp_path: Path) -> None:
+    """buildah can have a store for this test alone."""
+    name = shop.name()
+    bento = shop.world.home / "bentos" / name / "v1"
+    (bento / "env/docker").mkdir(parents=True)
+    (bento / "bento.yaml").write_text(f"name: {name}\nversion: v1\n")
+    (bento / "env/docker/Dockerfile").write_text("FROM scratch\nCOPY bento.yaml weights /\n")
+    (bento / "weights").write_bytes(os.urandom(32 << 20))  # more than the disk holds
+    settings = tmp_path / "storage.conf"
+    settings.write_text(f'[storage]\ndriver = "vfs"\ngraphroot = "{small_disk}/g"\nrunroot = "{small_disk}/r"\n')
+    words, env = (f"{name}:v1", "--backend", "buildah"), {"CONTAINERS_STORAGE_CONF": str(settings)}
+    run = shop.world.run("containerize", *words, env=env)
+    said = errors(run.stderr)
+    assert run.code == 1 and f": buildah could not build the image of {name}:v1; this failed: COPY" in said
+    assert "no space left on device" in said
+    assert "  hint: Is the engine's disk full? `buildah images` says what is on it" in said
+    assert buildah(env, "images", "-q") == ""
+    assert list((shop.world.home / "tmp").iterdir()) == []
+    subprocess.run(["mount", "-o", "remount,size=200m", small_disk], check=True)
+    assert "image" in shop.containerize(*words, env=env).good().ran
+    assert buildah(env, "images", "-q", "--no-trunc") != ""
+    assert shop.containerize(*words, env=env).good().ran == set()
+
+
+def buildah(env: dict[str, str], *words: str) -> str:
+    """What a command of buildah prints, of the store that `env` names."""
+    return subprocess.run(
+        ["buildah", *words], env={**os.environ, **env}, check=True, capture_output=True, text=True
+    ).stdout.strip()
 
 
 def test_a_registry_that_is_not_there(shop: Shop) -> None:
@@ -110,10 +159,14 @@ def test_an_engine_that_dies(shop: Shop, tmp_path: Path) -> None:
     assert shop.containerize(tag).good().ran == {"image"}
 
 
-def test_an_interrupted_build_is_cancelled_and_leaves_nothing(shop: Shop, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["docker", "buildah"])
+def test_an_interrupted_build_is_cancelled_and_leaves_nothing(name: str, shop: Shop, tmp_path: Path) -> None:
+    if name not in ENGINES:
+        pytest.skip(f"BENTOMAKE_TEST_ENGINES does not name {name}")
+    engine = ENGINES[name]
     box = shop.project(QUICK.replace("# more", f"RUN echo waiting && sleep {NAP}"))
     tag = box.build()
-    argv = [shop.world.run("--version").argv[0], "containerize", tag, "--progress", "plain"]
+    argv = [shop.world.run("--version").argv[0], "containerize", tag, "--backend", name, "--progress", "plain"]
     log = tmp_path / "log"
     with log.open("w") as output:
         process = start(argv, shop.world.directory, shop.world.env, output=output)
@@ -127,10 +180,21 @@ def test_an_interrupted_build_is_cancelled_and_leaves_nothing(shop: Shop, tmp_pa
     assert process.returncode == 130, log.read_text()
     assert "Traceback" not in log.read_text()
     assert list((shop.world.home / "tmp").iterdir()) == []
-    assert shop.engine.id(tag) is None
+    assert engine.id(tag) is None
     wait_for_the_end()
+    assert name == "docker" or containers_of(box.name) == []
     box.project.edit("Dockerfile.template", f"sleep {NAP}", "true")
-    box.containerize().good()
+    try:
+        assert engine.id(box.containerize("--backend", name).good().tag) is not None
+    finally:
+        engine.remove(box.name)
+
+
+def containers_of(bento: str) -> list[str]:
+    """The containers in which buildah has built images of that Bento, and which are still there."""
+    buildah = ENGINES["buildah"]
+    there = buildah.call("containers", "-q").split()
+    return [each for each in there if bento in buildah.call("inspect", "--type", "container", each, may_fail=True)]
 
 
 def sleeping() -> list[str]:

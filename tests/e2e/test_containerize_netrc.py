@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import stat
 import subprocess
@@ -92,6 +93,25 @@ def test_netrc_reaches_pip_in_the_image_and_stays_nowhere(box: Box, index: Index
     assert f"the credentials for {index.url()} changed" in changed.said
     assert TOKEN not in changed.said and OTHER not in changed.said
     assert "not-for-this-build" not in changed.said
+
+
+@pytest.mark.skipif("buildah" not in ENGINES, reason="BENTOMAKE_TEST_ENGINES does not name buildah")
+def test_buildah_mounts_it_too(box: Box, index: Index, tmp_path: Path) -> None:
+    buildah, env = ENGINES["buildah"], a_netrc(tmp_path / "netrc", TOKEN)
+    tag = box.project.make(env=env).good().tag
+    served = len(index.served)
+    try:
+        made = containerize(box, tag, "--backend", "buildah", env=env).good()
+        assert len(index.served) > served and TOKEN not in made.said
+        assert buildah.run(tag, "python", "-c", "import secretpkg; print(secretpkg.HERE)") == "installed"
+        assert buildah.run(tag, "sh", "-c", "cat /root/.netrc /run/secrets/* 2>/dev/null || echo none") in ("none", "")
+        subprocess.run(["buildah", "push", tag, f"oci:{tmp_path}/image"], check=True, capture_output=True)
+        layers = list((tmp_path / "image/blobs/sha256").iterdir())
+        assert layers and holding(tmp_path / "image", TOKEN) == []
+        packed = [path for path in layers if path.read_bytes()[:2] == b"\x1f\x8b"]
+        assert packed and not any(TOKEN.encode() in gzip.decompress(path.read_bytes()) for path in packed)
+    finally:
+        buildah.remove(box.name)
 
 
 def test_without_credentials_the_index_says_no(box: Box, index: Index, tmp_path: Path) -> None:

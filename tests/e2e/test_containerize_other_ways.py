@@ -129,6 +129,42 @@ def test_a_registered_backend_makes_the_image(shop: Shop, here: Path) -> None:
     assert argv[0] == "build" and argv[argv.index("--tag") + 1] == tag and argv[-1].endswith(tag.partition(":")[0])
 
 
+INSTALLED = """\
+from bentomake.container import register_backend
+
+def make():
+    register_backend("lima", buildkit_support=False, health=lambda: True, construct_build_args=words, binary="buildah")
+
+def words(context_path, file, tag, label=(), iidfile=None, **options):
+    more = [word for each in label for word in ("--label", each)]
+    return [*more, *(["--iidfile", iidfile] if iidfile else []), "--tag", tag, "--file", file, context_path]
+"""
+
+
+@pytest.mark.skipif("buildah" not in ENGINES, reason="BENTOMAKE_TEST_ENGINES does not name buildah")
+def test_a_backend_of_an_installed_package_is_chosen_by_the_command(shop: Shop, tmp_path: Path) -> None:
+    """ "lima" is buildah by another name, which an entry point brings; nothing but its name is said."""
+    (tmp_path / "their_backend.py").write_text(INSTALLED)
+    (tmp_path / "their_backend-1.dist-info").mkdir()
+    for name, text in {
+        "METADATA": "Metadata-Version: 2.1\nName: their-backend\nVersion: 1\n",
+        "entry_points.txt": "[bentomake.backends]\nlima = their_backend:make\n",
+    }.items():
+        (tmp_path / "their_backend-1.dist-info" / name).write_text(text)
+    box = shop.project()
+    tag, buildah = box.build(), ENGINES["buildah"]
+    try:
+        for words, env in ((("--backend", "lima"), {}), ((), {"BENTOMAKE_BACKEND": "lima"})):
+            run = shop.world.run(
+                "containerize", tag, "-o", "json", *words, env={**env, "PYTHONPATH": str(tmp_path)}
+            ).good()
+            assert run.json["engine"] == "lima" and run.json["id"] == buildah.id(tag) is not None
+    finally:
+        buildah.remove(box.name)
+    run = shop.world.run("containerize", tag, "--backend", "lima")
+    assert run.code == 2 and run.stderr.startswith("error: There is no backend lima.\n")
+
+
 def test_another_backend_of_the_same_daemon(shop: Shop) -> None:
     tag = shop.project().build()
     made = shop.containerize(tag, env={"BENTOML_CONTAINERIZE_BACKEND": "buildx"}).good()

@@ -96,3 +96,18 @@ def test_a_registry_that_refuses(shop: Shop, tiny: str, tmp_path: Path) -> None:
                 assert "no basic auth credentials" in said and f"`docker login {registry_of(name)}`" in said
         finally:
             shop.engine.call("image", "rm", "-f", name, may_fail=True)
+
+
+@pytest.mark.skipif("buildah" not in ENGINES, reason="BENTOMAKE_TEST_ENGINES does not name buildah")
+def test_layers_that_a_registry_keeps(shop: Shop, tiny: str, tmp_path: Path) -> None:
+    buildah = ENGINES["buildah"]
+    with registry(tmp_path / "registry") as host:
+        words = ["--backend", "buildah", "--opt", "tls-verify=false", "--opt", f"cache-from={host}/layers"]
+        try:
+            shop.containerize(tiny, *words, "--opt", f"cache-to={host}/layers").good()
+            assert "layers" in {path.name for path in (tmp_path / "registry").rglob("repositories/*")}
+            buildah.remove(tiny.partition(":")[0])
+            again = shop.containerize(tiny, *words).good()
+            assert again.ran == {"image"} and "Cache pulled from remote" in again.log
+        finally:
+            buildah.remove(tiny.partition(":")[0])
