@@ -26,30 +26,35 @@ def for_each_worker() -> bool:
     return len(_PLACES) >= int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 
 
+def place() -> Path | None:
+    """Where this worker's engines are, if up.py brought them up: nobody else's, and a test may end them."""
+    if not _PLACES:
+        return None
+    # a worker that replaces a dead one counts on
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    return Path(_PLACES[worker % len(_PLACES) if for_each_worker() else 0])
+
+
 def take() -> None:
     """Let this worker's engines be those that its tests reach: the variables that up.py told."""
-    if place := _place():
-        os.environ.update(json.loads((place / "exports.json").read_text()))
+    if there := place():
+        os.environ.update(json.loads((there / "exports.json").read_text()))
 
 
 def see_that_they_live() -> None:
     """Bring up this worker's docker once more, if it has died in an earlier test, and tell so."""
-    place = _place()
-    if place is not None and (place / "docker").is_dir() and not _answers(place / "docker.sock"):
-        done = subprocess.run([sys.executable, str(_UP), "docker", str(place)], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        last = "".join((place / "docker/log").read_text(errors="replace").splitlines(keepends=True)[-400:])
-        (place / "docker/log-of-a-death").write_text(last)
-        warnings.warn(f"the docker of {place} had died in an earlier test; it was brought up once more", stacklevel=1)
+    there = place()
+    if there is not None and (there / "docker").is_dir() and not _answers(there / "docker.sock"):
+        bring_up(there)
+        last = "".join((there / "docker/log").read_text(errors="replace").splitlines(keepends=True)[-400:])
+        (there / "docker/log-of-a-death").write_text(last)
+        warnings.warn(f"the docker of {there} had died in an earlier test; it was brought up once more", stacklevel=1)
 
 
-def _place() -> Path | None:
-    if not _PLACES:
-        return None
-    worker = int(
-        os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
-    )  # one that replaces a dead one counts on
-    return Path(_PLACES[worker % len(_PLACES) if for_each_worker() else 0])
+def bring_up(there: Path) -> None:
+    """The docker of that place, once more."""
+    done = subprocess.run([sys.executable, str(_UP), "docker", str(there)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def _answers(path: Path) -> bool:

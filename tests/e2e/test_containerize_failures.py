@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import own_engines
 import pytest
 from containers import ENGINES
 from harness import end, start, wait_for
@@ -157,6 +158,35 @@ def test_an_engine_that_dies(shop: Shop, tmp_path: Path) -> None:
     assert run.code == 1
     assert f"error: docker was killed (signal 9) while it built the image of {tag}." in errors(run.stderr)
     assert shop.containerize(tag).good().ran == {"image"}
+
+
+def test_a_daemon_that_is_killed(shop: Shop, tmp_path: Path) -> None:
+    place = own_engines.place()
+    if place is None:
+        pytest.skip("BENTOMAKE_TEST_ENGINES_AT names no docker that a test may kill")
+    box = shop.project(QUICK.replace("# more", f"RUN echo waiting && sleep {NAP}"))
+    tag = box.build()
+    argv = [shop.world.run("--version").argv[0], "containerize", tag, "--progress", "plain"]
+    log = tmp_path / "log"
+    with log.open("w") as output:
+        process = start(argv, shop.world.directory, shop.world.env, output=output)
+    try:
+        wait_for(lambda: bool(sleeping()), process)
+        os.kill(int((place / "docker/pid").read_text()), signal.SIGKILL)
+        (place / "docker/pid").unlink()  # it may be a zombie for a while, which the next one takes for alive
+        process.wait(timeout=60)
+    finally:
+        end(process)
+        for pid in sleeping():  # it had no daemon any more to end it
+            os.kill(int(pid), signal.SIGKILL)
+        own_engines.bring_up(place)
+    assert process.returncode == 1
+    said = errors(log.read_text())
+    assert f"error: docker lost its daemon while it built the image of {tag}." in said
+    assert "  hint: Start it again, and see its log: it may say why it ended." in said
+    assert list((shop.world.home / "tmp").iterdir()) == []
+    box.project.edit("Dockerfile.template", f"sleep {NAP}", "true")
+    box.containerize().good()
 
 
 @pytest.mark.parametrize("name", ["docker", "buildah"])
