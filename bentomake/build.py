@@ -18,6 +18,7 @@ from .errors import BentofileError, BentomakeError, Several, StoreError
 from .execution import Built, Result, actions, carry_out
 from .images import images
 from .loading import projects
+from .origins import note_published
 from .project import Project
 from .session import Session
 from .workspace import Goal, Settings
@@ -49,6 +50,7 @@ def _run(goals: Sequence[Goal], session: Session, progress: Progress, dry: bool)
         from .imaging import Imaging
 
         project.imaging = Imaging(settings, session.key, session.store, project.home, project.model_index)
+        project.imaging.published = project.published
     plan = actions(rulebook(), session, {project.label: project for project in found}, wanted)
     _judge(found, plan, settings)
     for project in found:
@@ -119,6 +121,7 @@ def _arrive(outcome: Outcome, session: Session, dry: bool) -> Built:
     for path, stamp in project.model_index.linked.items():
         session.watch.linked(path, stamp)
     library.set_latest(tag)
+    note_published(session.settings, project.home, tag.name, project.published())
     if outcome.state == CACHED and state != "there":
         outcome.state = RESTORED
     for path in (directory, os.path.join(directory, "bento.yaml"), os.path.join(directory, "src")):

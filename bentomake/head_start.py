@@ -19,30 +19,19 @@ from .container.begun import HeadStart, free
 from .container.engine_command import EngineCommand
 from .container.staging import Slot, slot
 from .engine.content_store import ContentStore
-from .engine.digest import of_value
 from .engine.fresh import read_key
 from .engine.process import Begun
 from .errors import BentomakeError
 from .imaging import Imaging
+from .origins import looked_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .bento.tag import Tag
     from .engine.fact import Fact
     from .workspace import Settings
 
 _ASKS_SLOWLY = ("UV_KEYRING_PROVIDER", "PIP_KEYRING_PROVIDER")  # what a keyring says is asked for once
-
-
-def origin_of(where: str, name: str) -> str:
-    """Which stored Bentos these are, whatever their version: the store and their name, as a digest."""
-    return of_value(["bento", os.path.realpath(where), name])[:16]
-
-
-def looked_at(settings: Settings, where: str, tag: Tag) -> str:
-    """The file of what is known of a stored Bento's files, once its image was asked for."""
-    return settings.state("bentos", origin_of(where, tag.name), f"{tag.version}.json")
 
 
 def head_start(text: str, settings: Settings) -> HeadStart | None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property, partial
 from typing import Any
 
+from . import origins
 from .bento.layout import BUILDKIT, DOCKERFILE
 from .container import index_credentials, noted
 from .container.as_root import as_root, asked_as_root
@@ -37,7 +38,7 @@ _TELLING = 6  # characters: a shorter secret would blot out half a log
 class Imaging:
     """The engine of one command, for the rule `image`."""
 
-    KINDS = ("base_image", "credential", "own_image", "secret")
+    KINDS = ("base_image", "credential", "own_image", "published", "secret")
 
     def __init__(self, settings: Settings, key: bytes, store: ContentStore, home: str, models: StatIndex | None = None):
         self.settings = settings
@@ -52,6 +53,7 @@ class Imaging:
         self._lent: dict[str, tuple[str, str]] = {}
         self._own: dict[str, str] = {}
         self.head_start: HeadStart | None = None
+        self.published: Callable[[str], str | None] = partial(origins.published, settings, home)  # by a Bento's name
 
     @cached_property
     def backend(self) -> Backend:
@@ -176,6 +178,9 @@ class Imaging:
         if kind == "credential":
             found = self._credential(name)
             return ABSENT if found is None else Fact(mac(self._key, "\0".join(found)))
+        if kind == "published":
+            address = self.published(name)
+            return ABSENT if address is None else Fact(address, address, address)
         if name.startswith("-"):  # a trace may be planted, and a Bento from elsewhere: an engine takes it for an option
             raise ValueError(f"no name of an image: {name!r}")
         if kind == "base_image":

@@ -15,6 +15,7 @@ from .bento.bentofile import Bentofile
 from .bento.epoch import epoch
 from .bento.library import home
 from .bento.models import ModelStore
+from .bento.published import published
 from .engine.digest import of_value
 from .engine.fact import ABSENT, Fact
 from .engine.fresh import Watch, mac
@@ -140,6 +141,10 @@ class Project:
     @cached_property
     def models(self) -> ModelStore:
         return ModelStore(self.home)
+
+    def published(self, _name: str = "") -> str | None:
+        """Where the sources are published, if the context is in a git checkout, whatever the Bento's name."""
+        return published(self.context)
 
     @property
     def facts(self) -> Project:

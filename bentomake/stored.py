@@ -23,8 +23,8 @@ from .engine.rule import Tool
 from .engine.stat_index import StatIndex
 from .engine.tree import EXECUTABLE, FILE, LINK, Dumped, Entry, dumped
 from .errors import StoreError
-from .head_start import looked_at, origin_of
 from .imaging import Imaging
+from .origins import looked_at, origin_of
 from .session import Session
 from .toolchain import find_tool
 

@@ -108,7 +108,7 @@ def asked(
         scratch=ctx.workdir,
         progress="plain",  # what is shown is bentomake's own business
     )
-    labelled: Request = engine.request(request, _labels(bento))
+    labelled: Request = engine.request(request, _labels(ctx, bento))
     return labelled
 
 
@@ -222,10 +222,14 @@ def _models(ctx: Context, models: list[Mapping[str, Any]]) -> dict[str, str | by
     return found
 
 
-def _labels(bento: Mapping[str, Any]) -> dict[str, str]:
-    """The standard labels of the Open Container Initiative; the Bento's own labels of that kind win."""
-    own = {key: value for key, value in (bento.get("labels") or {}).items() if key.startswith(_OCI)}
-    source = (bento.get("labels") or {}).get("source")
+def _labels(ctx: Context, bento: Mapping[str, Any]) -> dict[str, str]:
+    """The standard labels of the Open Container Initiative; the Bento's own labels of that kind win.
+
+    The source is the Bento's label of that name, or the remote of the git checkout that such Bentos are built in here.
+    """
+    given = bento.get("labels") or {}
+    own = {key: value for key, value in given.items() if key.startswith(_OCI)}
+    source = given.get("source") or own.get(f"{_OCI}source") or ctx.discover("published", bento["name"]).value
     labels = {
         f"{_OCI}title": bento["name"],
         f"{_OCI}version": bento["version"],

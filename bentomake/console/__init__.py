@@ -113,6 +113,7 @@ _WHAT = {
     "base_image": "the base image {name}",
     "credential": "the credentials for {name}",
     "own_image": "the image {name}, as the engine has it,",
+    "published": "where the sources of {name} are published",
     "secret": "the secret {name}",
     "input": "the result of {name}",
     "param": "{name}",

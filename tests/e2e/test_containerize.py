@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ pytestmark = [
 ]
 ALL = {"bento", "pinned", "wheelhouse", "image"}
 BENTO = "/home/bentoml/bento"
+WEIGHT = 2 << 30
 WEIGHTS = f"{BENTO}/models/weighty/v1/weights.bin"
 SPY = """\
 #!/bin/sh
@@ -36,10 +38,10 @@ exec {docker} "$@"
 
 @pytest.fixture
 def weighty(shop: Shop) -> str:
-    """Options with a model of 64 MiB, which lies in the model store."""
+    """Options with a model of 2 GiB, which lies in the model store."""
     if not (shop.world.home / "models/weighty").exists():
-        save_model(shop.world.home, "v1", b"", name="weighty")
-        os.truncate(shop.world.home / "models/weighty/v1/weights.bin", 64 << 20)
+        save_model(shop.world.home, "v1", os.urandom(1 << 20), name="weighty")
+        os.truncate(shop.world.home / "models/weighty/v1/weights.bin", WEIGHT)
     return "models: ['weighty:v1']\n"
 
 
@@ -56,7 +58,7 @@ def spy(shop: Shop, tmp_path: Path) -> dict[str, str]:
 def test_only_what_changed_is_done_and_sent(shop: Shop, weighty: str) -> None:
     box = shop.project(None, weighty)
     first = box.containerize().good()
-    assert first.ran >= {"bento", "pinned", "image"} and first.sent() > 64e6
+    assert first.ran >= {"bento", "pinned", "image"} and first.sent() > WEIGHT * 0.99
     again = shop.containerize(first.tag).good()
     assert again.states == dict.fromkeys(ALL, "cached") and again.log == ""
     assert "4 steps: 0 ran, 4 cached" in again.said
@@ -72,7 +74,7 @@ def test_only_what_changed_is_done_and_sent(shop: Shop, weighty: str) -> None:
     assert edited.cached("RUN --mount=type=bind,from=wheelhouse")
     assert "3 * x" in shop.engine.read(edited.tag, f"{BENTO}/src/service.py")
     assert "2 * x" in shop.engine.read(first.tag, f"{BENTO}/src/service.py")
-    assert shop.engine.run(edited.tag, "stat", "-c", "%s %U", WEIGHTS) == f"{64 << 20} bentoml"
+    assert shop.engine.run(edited.tag, "stat", "-c", "%s %U", WEIGHTS) == f"{WEIGHT} bentoml"
 
 
 def test_each_image_has_the_files_of_its_own_version(shop: Shop) -> None:
@@ -125,7 +127,7 @@ def test_there_is_no_copy_of_a_model_and_nothing_is_left(shop: Shop, weighty: st
     context = {path: line for *line, path in (x.split() for x in (Path(spy["RECORD"]) / "context").open())}
     model = (shop.world.home / "models/weighty/v1/weights.bin").stat()
     inode, links, size = map(int, context["./models/weighty/v1/weights.bin"])
-    assert (inode, size) == (model.st_ino, 64 << 20) and links > model.st_nlink
+    assert (inode, size) == (model.st_ino, WEIGHT) and links > model.st_nlink
     assert sum(int(size) for _, links, size in context.values() if links == "1") < 1000
     assert list((shop.world.home / "tmp").iterdir()) == []
     assert stat.S_IMODE(model.st_mode) == 0o644
@@ -160,6 +162,33 @@ def test_the_labels_of_an_image(shop: Shop) -> None:
     own = shop.containerize(made.tag, "--label", f"{oci}title={box.name}", "--label", f"{oci}version=mine").good()
     assert shop.engine.config(own.tag)["Labels"][f"{oci}version"] == "mine"
     assert f"warning: '--label={oci}version=mine' is deprecated: write '--opt label={oci}version=mine'.\n" in own.said
+
+
+def test_the_source_of_an_image_is_the_checkout_that_it_was_built_in(shop: Shop) -> None:
+    def git(*words: str) -> None:
+        subprocess.run(["git", *words], cwd=box.project.directory, check=True, capture_output=True)
+
+    def source() -> str | None:
+        return shop.engine.config(tag)["Labels"].get("org.opencontainers.image.source")
+
+    box = shop.project()
+    git("init")
+    git("remote", "add", "origin", "https://me:hunter2hunter2@example.com/me/light.git")
+    tag = box.containerize().good().tag
+    assert source() == "https://example.com/me/light"
+    assert shop.containerize(tag).good().ran == set()
+    shop.world.run("image", "-C", str(box.project.directory)).good()
+    git("remote", "set-url", "origin", "git@example.org:us/light.git")
+    anew = shop.world.run("image", "-C", str(box.project.directory)).good().stderr
+    assert "14 steps: 1 ran, 13 cached" in anew and source() == "https://example.org/us/light"
+    assert f"where the sources of {box.name} are published changed: https://example.com/me/light → " in anew
+    assert shop.containerize(tag).good().ran == set()
+    git("remote", "remove", "origin")
+    box.project.edit("service.py", "2 * x", "4 * x")
+    tag = box.containerize().good().tag
+    assert source() is None
+    for root, _, names in os.walk(shop.world.env["BENTOMAKE_CACHE_DIR"]):
+        assert not any(b"hunter2" in (Path(root) / name).read_bytes() for name in names)
 
 
 def test_the_time_of_a_reproducible_build_is_in_the_image(shop: Shop) -> None:
