@@ -6,13 +6,15 @@ import os
 from collections.abc import Mapping
 
 from bentomake.bento.arrival import arrival
-from bentomake.bento.layout import BENTO_YAML
+from bentomake.bento.layout import BENTO_YAML, SOURCES
 from bentomake.bento.library import parsed
 from bentomake.engine.content_store import Changed
 from bentomake.engine.digest import of_value
 from bentomake.engine.rule import Context, Produced, Sources, rule
-from bentomake.engine.tree import LINK, TREE, Entry
+from bentomake.engine.tree import LINK, TREE, Entry, dump, under
 from bentomake.errors import StepError, StoreError
+
+_INNER = f"{SOURCES}/"
 
 
 @rule(outputs=["bento/", "bento.json"], sources="stored")
@@ -32,7 +34,11 @@ def bento(ctx: Context) -> Mapping[str, Produced]:
             raise StepError(f"{path} changed while it was read.", hint="Containerize again.") from None
         except OSError as error:
             raise StoreError(f"{files.path(path)} cannot be read: {error.strerror}.") from error
-    return {"bento.json": described, "bento": Entry(files.digest, TREE)}
+    inner = {path.removeprefix(_INNER): entry for path, entry in files.tree.items() if path.startswith(_INNER)}
+    made = {path: entry for path, entry in files.tree.items() if not path.startswith(_INNER)}
+    if inner:  # a tree of its own, as the rule `sources` makes it: an image by either rule has one key
+        made[SOURCES] = Entry(ctx.keep_bytes(dump(inner)).digest, TREE)
+    return {"bento.json": described, **under("bento", made)}
 
 
 def _described(ctx: Context, files: Sources) -> Entry:
