@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import bentomake.containerize
 from bentomake.cli.containerizing import discreet
 from bentomake.cli.main import run
 from bentomake.cli.options import OLDER
+from bentomake.container.buildx import Buildx
 from bentomake.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, StepError
 from bentomake.execution import Result
 from bentomake.images import Image
@@ -66,12 +68,16 @@ def test_nothing_but_a_tag(asked: Asked, capsys: pytest.CaptureFixture[str]) -> 
     ) in said.err
 
 
-def test_everything_at_once(asked: Asked, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_everything_at_once(
+    asked: Asked, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said_well: list[Any] = []  # before anything else: sudo may want a password
+    monkeypatch.setattr(Buildx, "health", lambda backend, env: said_well.append(backend.rooted))
     words = ["containerize", "iris", "-t", "a:1", "--image-tag", "b", "--docker-image-tag", "localhost:5000/c:x"]
     words += ["--backend", "buildx", "--opt", "build-arg:A=two words", "--opt", "no-cache", "--enable-features"]
     words += ["grpc,io-image", "--enable-features", "aws", "--run-as-root", "--offline", "--no-wheel-cache"]
     words += ["--progress", "plain", "-j", "3", "-B", "-C", str(tmp_path)]
-    assert run(words) == EXIT_OK
+    assert run(words) == EXIT_OK and said_well == [os.geteuid() != 0]
     image = asked.image
     assert (image.backend, image.tags) == ("buildx", ("a:1", "b", "localhost:5000/c:x"))
     assert image.features == ("grpc", "io-image", "aws")
