@@ -10,6 +10,7 @@ from ..errors import UsageError
 # Credentials inside of values that are none as a whole: `secret_access_key=…` of a cache, `https://user:password@…`.
 _INSIDE = re.compile(r"((?:secret_access_key|token|passw(?:or)?d)[=:])([^,\s]+)|(://)([^/@\s]+)(?=@)", re.IGNORECASE)
 
+_ARG_NAME = re.compile(r"[\w.-]+")
 _AT_HOME = re.compile(r"((?:^|,)(?:src|source)=)~/")
 
 
@@ -81,8 +82,19 @@ def at_home(text: str) -> str:
 
 
 def read_build_arg(text: str) -> SecretSource:
-    """Of `NAME=VALUE`, or `NAME`: the variable of that name."""
+    """Of `NAME=VALUE`, or `NAME`: the variable of that name.
+
+    UsageError for another sign after the name: engines take `NAME:VALUE` whole for the name of a variable, which nobody
+    has, and go on without; what comes after the sign might be secret.
+    """
     name, equals, value = text.partition("=")
+    if not _ARG_NAME.fullmatch(name):
+        begun = _ARG_NAME.match(name)
+        known = begun[0] if begun else "NAME"
+        raise UsageError(
+            f"The build argument {known}… has no = after its name." if begun else "A build argument has no name.",
+            hint=f"Write --build-arg {known}=VALUE, or --build-arg {known} for the variable of that name.",
+        )
     return SecretSource("build-arg", name, None, None if equals else name, value if equals else None)
 
 
