@@ -115,7 +115,8 @@ def _started(text: str, settings: Settings) -> HeadStart | None:
         argv, env = imaging.command(rule.asked(glance, bento, name, dockerfile, context, contexts))
         waiting = imaging.backend.waiting(argv)
         if waiting is not None:
-            return HeadStart(argv, env, slots, Begun(waiting, env=env, cwd=settings.cwd, fed=True))
+            locks = [each.lock for each in slots.values()]
+            return HeadStart(argv, env, slots, Begun(waiting, env=env, cwd=settings.cwd, fed=True, keeps=locks))
     except BaseException:
         free(slots)
         raise

@@ -20,7 +20,7 @@ from .container.options import Options
 from .container.registry import chosen, get_backend
 from .container.request import Request
 from .container.secret_source import masked
-from .container.staging import Slot, slot, staged
+from .container.staging import slot, staged
 from .engine.content_store import ContentStore
 from .engine.digest import of_value
 from .engine.fact import ABSENT, Fact
@@ -52,6 +52,7 @@ class Imaging:
         self._credentials: dict[str, tuple[str, str] | None] = {}  # by URL: a keyring answers slowly
         self._lent: dict[str, tuple[str, str]] = {}
         self._own: dict[str, str] = {}
+        self._locks: list[int] = []  # of the contexts' directories
         self.head_start: HeadStart | None = None
         self.published: Callable[[str], str | None] = partial(origins.published, settings, home)  # by a Bento's name
 
@@ -193,12 +194,14 @@ class Imaging:
 
     @contextlib.contextmanager
     def staged(self, name: str, tree: Tree, models: Mapping[str, str | bytes]) -> Iterator[str]:
-        """The directory of the context; see container.staging."""
-        with staged(self._slot(name), tree, models, self._store, self._models) as directory:
-            yield directory
-
-    def _slot(self, name: str) -> Slot:
-        return (self.head_start.slots.pop(name, None) if self.head_start else None) or slot(self._home, name)
+        """The directory of a context; see container.staging."""
+        place = (self.head_start.slots.pop(name, None) if self.head_start else None) or slot(self._home, name)
+        self._locks.append(place.lock)
+        try:
+            with staged(place, tree, models, self._store, self._models) as directory:
+                yield directory
+        finally:
+            self._locks.remove(place.lock)
 
     @contextlib.contextmanager
     def contexts(self, asked: Mapping[str, tuple[str, Tree]]) -> Iterator[dict[str, str]]:
@@ -208,7 +211,7 @@ class Imaging:
         """
         with contextlib.ExitStack() as stack:
             yield {
-                name: stack.enter_context(staged(self._slot(directory), tree, {}, self._store))
+                name: stack.enter_context(self.staged(directory, tree, {}))
                 for name, (directory, tree) in asked.items()
                 if tree and self.backend.named_contexts
             }
@@ -240,7 +243,7 @@ class Imaging:
             return text
 
         given = {"begun": begun, "stdin": dockerfile} if begun else {}
-        done = ctx.run(argv, env=env, cwd=self.settings.cwd, hide=hide, live=True, **given)
+        done = ctx.run(argv, env=env, cwd=self.settings.cwd, hide=hide, live=True, keeps=self._locks, **given)
         return done, self.backend.after(request, done, self.env) if done.returncode == 0 else None
 
     def _values(self, request: Request) -> list[str]:

@@ -45,8 +45,9 @@ text = sys.stdin.read() if file == "-" else open(file).read()
 if not text:
     sys.exit("ERROR: the Dockerfile cannot be empty")
 named = [words[at + 1].split("=", 1) for at, word in enumerate(words) if word == "--build-context"]
+kept = [os.path.realpath(f"/proc/self/fd/{{number}}") for number in os.listdir("/proc/self/fd")]
 seen = {{name: sorted(os.listdir(path)) for name, path in [*named, ("", words[-1])]}}
-note(built=text, seen=seen)
+note(built=text, seen=seen, kept=sorted(os.path.basename(path) for path in kept if path.endswith(".lock")))
 with open(words[words.index("--iidfile") + 1], "w") as made:
     made.write("sha256:" + "b" * 64)
 """
@@ -156,6 +157,13 @@ def test_an_options_value_is_not_taken_for_an_option(shop: Shop) -> None:
     (words,) = shop.started
     assert words[words.index("--target") + 1 :][:2] == ["--file", "--build-context"]
     assert words[-3:-1] == ["--file", "-"]
+
+
+def test_what_outlives_us_keeps_its_directories(shop: Shop) -> None:
+    locks = ["bentomake-context-iris-sources.lock", "bentomake-context-iris.lock"]
+    assert shop.containerize(begun=shop.begin()).errors == []
+    assert shop.containerize("label=a=b", begun=None).errors == []
+    assert [note["kept"] for note in shop.noted if "built" in note] == [locks, locks]
 
 
 def test_it_is_the_same_build_as_without_it(shop: Shop) -> None:
