@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 _ASKS_SLOWLY = ("UV_KEYRING_PROVIDER", "PIP_KEYRING_PROVIDER")  # what a keyring says is asked for once
 
+_AT_ONCE = 1 << 13  # bytes that any pipe takes whole: whoever is killed while he feeds more leaves half a Dockerfile
+
 
 def head_start(text: str, settings: Settings) -> HeadStart | None:
     """The engine, started for the Bento that `text` names; None where that is no use, or not to be foreseen.
@@ -105,6 +107,8 @@ def _started(text: str, settings: Settings) -> HeadStart | None:
     rule = import_module("bentomake.rules.image")
     name = rule.dockerfile_in(glance.paths, imaging)
     dockerfile = glance.text(f"bento/{name}")
+    if len(dockerfile.encode()) > _AT_ONCE:
+        return None
     beside = rule.foreseen(bento["name"], glance.paths, dockerfile, imaging)
     slots: dict[str, Slot] = {}
     try:

@@ -229,6 +229,17 @@ def test_where_it_is_no_use_nothing_is_started(shop: Shop, more: dict[str, Any])
     assert shop.started == [] and shop.left == []
 
 
+def test_half_a_dockerfile_is_never_read(shop: Shop) -> None:
+    """Killed while it feeds a waiting builder, bentomake leaves it with what the pipe has: all of it, or nothing."""
+    fits = f"{DOCKERFILE}# ".ljust((1 << 13) - 2, "x") + "é"
+    shop.bento("v2", fits)
+    begun = shop.begin()
+    assert begun is not None
+    begun.end()
+    shop.bento("v3", f"{fits}x")
+    assert shop.begin() is None and shop.left == []
+
+
 def test_a_bento_of_another_tool_is_left_to_those_who_look_closer(shop: Shop) -> None:
     (shop.home / "bentos/iris/v2/bentomake.sha256").unlink()
     assert shop.begin() is None
