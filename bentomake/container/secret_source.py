@@ -11,7 +11,6 @@ from ..errors import UsageError
 _INSIDE = re.compile(r"((?:secret_access_key|token|passw(?:or)?d)[=:])([^,\s]+)|(://)([^/@\s]+)(?=@)", re.IGNORECASE)
 
 _ARG_NAME = re.compile(r"[\w.-]+")
-_AT_HOME = re.compile(r"((?:^|,)(?:src|source)=)~/")
 
 
 class SecretSource(NamedTuple):
@@ -61,7 +60,7 @@ def read_secret(text: str) -> SecretSource:
         parts = []  # a line break that is not quoted
     for part in parts:
         key, _, value = part.partition("=")
-        fields[key.strip().lower()] = value
+        fields[key.lower()] = value
     name = fields.get("id", "")
     file = fields.get("src") or fields.get("source")
     variable = fields.get("env")
@@ -76,9 +75,22 @@ def read_secret(text: str) -> SecretSource:
     return SecretSource("secret", name, file, variable)
 
 
-def at_home(text: str) -> str:
-    """The same with `~/` written out in `src=~/…`: a shell leaves that as it is, and so do engines."""
-    return _AT_HOME.sub(lambda found: f"{found[1]}{os.path.expanduser('~/')}", text)
+def as_told(text: str) -> str:
+    """The same secret in the words that all engines know: buildah has neither `source=` nor `SRC=` nor quotes.
+
+    `~/` and `~USER/` are written out: a shell leaves them behind `src=`, and so do engines.
+    """
+    secret = read_secret(text)
+    fields = [f"id={secret.name}"]
+    if secret.file != secret.variable:  # else the engine looks for both, too
+        fields += [f"src={os.path.expanduser(secret.file)}"] if secret.file else []
+        fields += [f"env={secret.variable}"] if secret.variable else []
+    return ",".join(map(_quoted, fields))
+
+
+def _quoted(field: str) -> str:
+    """A field of comma-separated values."""
+    return '"{}"'.format(field.replace('"', '""')) if any(sign in field for sign in ',"\r\n') else field
 
 
 def read_build_arg(text: str) -> SecretSource:
