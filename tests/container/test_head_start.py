@@ -82,7 +82,7 @@ class Shop:
         time.sleep(2 * SETTLE)  # a younger file is looked at again, as if it had never been seen
 
     def settings(self, *opts: str, env: dict[str, str] | None = None, **more: Any) -> Settings:
-        ask = ImageAsk("docker", options=Options.parse(opts), **more)
+        ask = ImageAsk(**{"backend": "docker", "options": Options.parse(opts), **more})
         return Settings(str(self.here), {**self.env, **(env or {})}, image=ask)
 
     def begin(self, *opts: str, tag: str = "iris", **more: Any) -> HeadStart | None:
@@ -217,6 +217,9 @@ def test_a_mistake_that_is_found_later_ends_it(shop: Shop) -> None:
         {"opts": ["push"]},  # what was made is noted where nobody knows yet
         {"env": {"UV_KEYRING_PROVIDER": "subprocess"}},  # a keyring may ask its user, and is asked once
         {"env": {"DOCKER_BUILDKIT": "0"}},
+        {"opts": ["builder=mine"]},  # it would be booted
+        {"env": {"BUILDX_BUILDER": "mine"}},
+        {"backend": "buildx"},  # has a builder that somebody chose with `docker buildx use`
         {"env": {"DOCKER_HOST": "tcp://far:1"}},
         {"run_as_root": True},
         {"tag": "tulip"},
