@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,7 +22,7 @@ from bentomake.container.staging import Slot
 from bentomake.containerize import containerize
 from bentomake.engine.collect import clear
 from bentomake.engine.content_store import ContentStore
-from bentomake.engine.digest import of_bytes
+from bentomake.engine.digest import of_bytes, of_value
 from bentomake.engine.manifest import Manifest
 from bentomake.engine.progress import Silent
 from bentomake.engine.stat_index import StatIndex
@@ -150,6 +152,37 @@ def test_a_value_of_the_stage_build_is_lent_where_the_environment_has_none(
     (words,) = [call["argv"] for call in iris.docker.calls if "--file" in call["argv"]]
     secrets = [words[at + 1] for at, word in enumerate(words) if word == "--secret"]
     assert secrets == ["id=MODE,env=MODE" if given else "id=MODE,env=BENTOMAKE_BUILD_MODE"]
+
+
+def test_what_a_cache_has_of_a_secret_is_its_own_and_tells_nobody(
+    iris: Stored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who guesses a secret finds its digest in no cache, and two caches do not tell that they have the same one."""
+    secret = "hunter2-hunter2"
+    (tmp_path / "aws").write_text(secret)
+    monkeypatch.setenv("TOKEN", secret)
+    mounting = "FROM scratch\nRUN --mount=type=secret,id=TOKEN true\n"
+    (iris.directory / "env/docker/Dockerfile.buildkit").write_text(mounting)
+    given = ["secret=id=aws,src=aws", f"build-arg=KEY={secret}", f"cache-to=type=s3,secret_access_key={secret}"]
+    keys, facts = [], []
+    for name in ("here", "there"):
+        monkeypatch.setenv("BENTOMAKE_CACHE_DIR", str(tmp_path / name))
+        assert iris.containerize(*given).errors == []
+        session = iris.session()
+        rows = [session.cache.read(f"trace/{key}") for key in session.cache.traces()]
+        session.close()
+        (manifest,) = [Manifest.from_json(row["manifest"]) for row in rows if row["rule"] == "image"]
+        keys.append(manifest.key)
+        facts.append({(entry.kind, entry.name): entry.digest for entry in manifest.lines})
+        kept = [path.read_bytes() for path in (tmp_path / name).rglob("*") if path.is_file()]
+        kept.append(json.dumps(rows).encode())
+        for told in (secret, *(hashlib.new(way, secret.encode()).hexdigest() for way in ("sha256", "sha1", "blake2b"))):
+            assert not any(told.encode() in data for data in kept)
+        assert of_value(secret) not in str(rows)
+    different = {what for what in facts[0] if facts[0][what] != facts[1][what]}
+    assert keys[0] != keys[1]
+    names = ("build_args", "options", "secrets")
+    assert different == {("secret", "TOKEN"), *(("param", f"image.{name}") for name in names)}
 
 
 def test_a_base_that_the_engine_fetched_for_the_build_makes_no_second_build(
