@@ -133,8 +133,9 @@ class Imaging:
 
     @cached_property
     def engine(self) -> dict[str, str]:
-        """The oracle: which engine, and which version of it."""
-        return {"backend": self.backend.name, "version": self.backend.version(self.env)}
+        """The oracle: which engine, which version of it, and which of a Bento's Dockerfiles it is given."""
+        which = BUILDKIT if self.backend.buildkit else DOCKERFILE
+        return {"backend": self.backend.name, "version": self.backend.version(self.env), "dockerfile": which}
 
     @property
     def secret_ids(self) -> set[str]:

@@ -83,7 +83,7 @@ class Buildah(EngineCommand):
             raise self.unhealthy("buildah is installed, but does not work.", asked, "Try `buildah info`.") from None
         said = self.ask(env, "--version").stdout.split()[:3]
         self.expect(said[-1] if said else "")
-        return f"{' '.join(said)} ({store})"
+        return f"{' '.join(said)} ({store}, {self.env(env)['BUILDAH_FORMAT']})"
 
     def expect(self, version: str) -> None:
         """BackendUnhealthy if such an engine may not have all that the Dockerfile asks of it."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stand_in import healthy
 from stored_bento import FOUND, Stored
 
 import bentomake.imaging
@@ -183,6 +184,19 @@ def test_what_a_cache_has_of_a_secret_is_its_own_and_tells_nobody(
     assert keys[0] != keys[1]
     names = ("build_args", "options", "secrets")
     assert different == {("secret", "TOKEN"), *(("param", f"image.{name}") for name in names)}
+
+
+@pytest.mark.parametrize("changed", [("DOCKER_BUILDKIT", "0"), ("BUILDAH_FORMAT", "docker")])
+def test_an_image_by_another_dockerfile_or_in_another_format_is_another(
+    changed: tuple[str, str], iris: Stored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    iris.docker = healthy(tmp_path / "buildah", "buildah")
+    iris.docker.answer("buildah inspect", {"FromImageID": "new", "FromImage": "iris:v1", "OCIv1": {}})
+    for state in ("ran", "cached"):
+        assert iris.containerize(backend="buildah").outcomes["image"].state == state
+    monkeypatch.setenv(*changed)
+    for state in ("ran", "cached"):
+        assert iris.containerize(backend="buildah").outcomes["image"].state == state
 
 
 def test_a_base_that_the_engine_fetched_for_the_build_makes_no_second_build(
