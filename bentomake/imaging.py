@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property, partial
 from typing import Any
@@ -13,7 +14,7 @@ from .container import index_credentials, noted
 from .container.as_root import as_root, asked_as_root
 from .container.backend import Backend, Image
 from .container.begun import HeadStart
-from .container.dockerfile_text import bases
+from .container.dockerfile_text import bases, filled
 from .container.engine_command import EngineCommand
 from .container.image_tag import checked
 from .container.options import Options
@@ -88,7 +89,8 @@ class Imaging:
     def ahead(self, dockerfile: str, tags: Iterable[str]) -> None:
         """Begin to ask the engine what the rule will want to know: it answers while the rest is looked at."""
         with contextlib.suppress(BentomakeError):  # said when it matters
-            names = [*bases(dockerfile), *(self.ask_for.tags or tags)]
+            found = (filled(base, self.build_args) for base in bases(dockerfile, self.build_args))
+            names = [*found, *(self.ask_for.tags or tags)]
             self._ahead("ahead", self.env, [name for name in names if not name.startswith("-")])
 
     def _ahead(self, name: str, *args: object) -> None:
@@ -141,6 +143,13 @@ class Imaging:
     def secret_ids(self) -> set[str]:
         return {source.name for source in self.options.secret_sources() if source.kind == "secret"}
 
+    @cached_property
+    def build_args(self) -> dict[str, str]:
+        """The values of the user's build arguments that have one."""
+        sources = (source for source in self.options.secret_sources() if source.kind == "build-arg")
+        read = ((source.name, source.read(self.settings.env, self.settings.cwd)) for source in sources)
+        return {name: os.fsdecode(value) for name, value in read if value is not None}
+
     @property
     def fresh(self) -> bool:
         """Whether nothing that was fetched before is to be used: --no-cache, where there is a network."""
@@ -183,6 +192,8 @@ class Imaging:
         if kind == "published":
             address = self.published(name)
             return ABSENT if address is None else Fact(address, address, address)
+        if kind == "base_image":  # its name has no values of build arguments: they may be secret
+            name = filled(name, self.build_args)
         if name.startswith("-"):  # a trace may be planted, and a Bento from elsewhere: an engine takes it for an option
             raise ValueError(f"no name of an image: {name!r}")
         if kind == "base_image":

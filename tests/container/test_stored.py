@@ -220,6 +220,22 @@ def test_a_base_that_the_engine_fetched_for_the_build_makes_no_second_build(
     assert again.state == "ran" and [reason.name for reason in again.reasons] == ["base:1"]
 
 
+@pytest.mark.parametrize("given", ["build-arg=BASE=theirs:1", "build-arg=BASE"])
+def test_a_base_that_a_build_argument_names_is_watched_and_not_named(
+    given: str, iris: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BASE", "theirs:1")
+    (iris.directory / "env/docker/Dockerfile").write_text("ARG BASE=unused:1\nFROM $BASE\n")
+    theirs, unused = (f"docker image inspect --format {{{{json .}}}} {name}:1" for name in ("theirs", "unused"))
+    iris.docker.answer(theirs, {**FOUND, "Id": "sha256:base"})
+    assert iris.containerize(given).outcomes["image"].state == "ran"
+    iris.docker.answer(unused, {**FOUND, "Id": "sha256:other"})
+    assert iris.containerize(given).outcomes["image"].state == "cached"
+    iris.docker.answer(theirs, {**FOUND, "Id": "sha256:other"})
+    again = iris.containerize(given).outcomes["image"]
+    assert again.state == "ran" and [reason.name for reason in again.reasons] == ["${BASE}"]
+
+
 def test_an_engine_that_is_not_there_is_said_once_and_nothing_is_fetched_for_it(iris: Stored) -> None:
     (iris.directory / "env/python").mkdir()
     (iris.directory / "env/python/version.txt").write_text("3.11")
