@@ -120,7 +120,8 @@ class Options(NamedTuple):
 
     def forcing(self) -> tuple[str, ...]:
         """The options given that ask for work even if the same was done before (no-cache, pull, push …)."""
-        return tuple(name for name in FORCING if self.on(name))
+        contexts = any(value.startswith("context:") for value in self.values("opt"))  # in buildctl's words
+        return (*(name for name in FORCING if self.on(name)), *(["opt"] if contexts else []))
 
 
 def _split(word: str) -> tuple[str, Value]:

@@ -139,8 +139,15 @@ def test_the_key_has_the_names_of_secrets_and_nothing_of_how_a_build_is_shown(tm
         ("build-arg", "FROM_ENV"): b"also",
     }
     assert options.forcing() == ("no-cache",)
-    inside = Options.parse(["build-context=theirs=../dir", "from=mine:1"])
-    assert inside.forcing() == ("build-context", "from"), "only the engine knows what is in them"
+    for word in (
+        "build-context=theirs=../dir",
+        "from=mine:1",
+        "local=theirs=dir",
+        "volume=/dir:/there",
+        "opt=context:x=y",
+    ):
+        assert Options.parse([word]).forcing() == (word.partition("=")[0],), "only the engine knows what is in it"
+    assert Options.parse(["opt=target=x"]).forcing() == ()
 
 
 @pytest.mark.parametrize(
