@@ -148,7 +148,7 @@ def _joined(before: object, values: object) -> object:
 
 
 def _deprecated(name: str, value: Value) -> str:
-    shown = "" if value is True else f"={_shown(name, str(value))}"
+    shown = "" if value is True else f"={masked(_shown(name, str(value)))}"
     return f"'--{name}{shown}' is deprecated: write '--opt {name}{shown}'."
 
 

@@ -168,6 +168,11 @@ def test_which_backend(
         ),
         (
             {},
+            ["--backend", "buildah", "--opt", "cache-to=type=s3,secret_access_key=hush"],
+            "error: The option cache-to of buildah is a repository, not 'type=s3,secret_access_key=…'.\n",
+        ),
+        (
+            {},
             ["--backend", "podman", "--output", "type=oci,dest=x"],
             "error: The output of podman is files (type=local or type=tar), not 'type=oci,dest=x'.\n",
         ),

@@ -59,6 +59,7 @@ def test_flags_mean_what_opt_means_and_say_that_they_are_the_older_way() -> None
         "push": False,
         "target": None,
         "build-arg": ("TOKEN=hush",),
+        "cache-to": ("type=s3,secret_access_key=hush,mode=max",),
     }
     options = Options.parse(["load"], flags)
     assert options.given == (
@@ -66,11 +67,14 @@ def test_flags_mean_what_opt_means_and_say_that_they_are_the_older_way() -> None
         ("platform", "linux/arm64"),
         ("no-cache", True),
         ("build-arg", "TOKEN=hush"),
+        ("cache-to", "type=s3,secret_access_key=hush,mode=max"),
     )
     assert options.deprecated == (
         "'--platform=linux/arm64' is deprecated: write '--opt platform=linux/arm64'.",
         "'--no-cache' is deprecated: write '--opt no-cache'.",
         "'--build-arg=TOKEN=…' is deprecated: write '--opt build-arg=TOKEN=…'.",
+        "'--cache-to=type=s3,secret_access_key=…,mode=max' is deprecated: "
+        "write '--opt cache-to=type=s3,secret_access_key=…,mode=max'.",
     )
 
 
