@@ -110,12 +110,12 @@ class Options(NamedTuple):
 
     def discreet(self, words: Iterable[str]) -> list[str]:
         """The words of the command line that gave these options, without the values that are nobody's business."""
-        shown = {str(value): _shown(name, str(value)) for name, value in self.given}
-        hidden = sorted((text for text in shown if shown[text] != text), key=len, reverse=True)
+        said = [(str(value), _shown(name, str(value))) for name, value in self.given]
+        hidden = sorted(((text, shown) for text, shown in said if text != shown), key=lambda each: -len(each[0]))
         found = []
         for word in words:  # however an option is spelled, its value is the end of a word
-            text = next((text for text in hidden if word.endswith(text)), "")
-            found.append(masked(f"{word.removesuffix(text)}{shown.get(text, '')}"))
+            text, shown = next((each for each in hidden if word.endswith(each[0])), ("", ""))
+            found.append(masked(f"{word.removesuffix(text)}{shown}"))
         return found
 
     def forcing(self) -> tuple[str, ...]:

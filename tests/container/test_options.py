@@ -170,6 +170,7 @@ def test_the_key_has_the_names_of_secrets_and_nothing_of_how_a_build_is_shown(tm
         (["--opt", "opt:build_arg=A=hush"], ["--opt", "opt:build_arg=A=…"]),
         (["--opt", "decryption_key=hush"], ["--opt", "decryption_key=…"]),
         (["--opt", "creds="], ["--opt", "creds="]),
+        (["--opt", "creds=hush", "--opt", "target=hush"], ["--opt", "creds=…", "--opt", "target=…"]),
         (["--build-arg", "BA=A=hush", "--opt", "build-arg=A=hush"], ["--build-arg", "BA=…", "--opt", "build-arg=A=…"]),
         (["iris", "--opt", "label=a=b", "--build-arg", "A"], ["iris", "--opt", "label=a=b", "--build-arg", "A"]),
     ],
