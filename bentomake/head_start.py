@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 _ASKS_SLOWLY = ("UV_KEYRING_PROVIDER", "PIP_KEYRING_PROVIDER")  # what a keyring says is asked for once
 
+_AT_ONCE = 1 << 13  # bytes that any pipe takes whole: whoever is killed while he feeds more leaves half a Dockerfile
+
 
 def head_start(text: str, settings: Settings) -> HeadStart | None:
     """The engine, started for the Bento that `text` names; None where that is no use, or not to be foreseen.
@@ -96,8 +98,8 @@ def _started(text: str, settings: Settings) -> HeadStart | None:
     if not settings.force and os.path.exists(looked_at(settings, where, tag)):
         return None  # its image was asked for before: most likely it is there
     imaging = Imaging(settings, read_key(settings.cache), ContentStore(settings.cache), where)
-    if not isinstance(imaging.backend, EngineCommand) or imaging.must_note:
-        return None
+    if not isinstance(imaging.backend, EngineCommand) or imaging.must_note or imaging.builder is not None:
+        return None  # a builder of the user's own may be down: it would be booted for what may be a mistake
     glance = _Glance(imaging, library.directory(tag))
     info = yaml_text.glance(glance.text(f"bento/{BENTO_YAML}"))
     digest = info["content_digest"].removeprefix("sha256:")
@@ -105,6 +107,8 @@ def _started(text: str, settings: Settings) -> HeadStart | None:
     rule = import_module("bentomake.rules.image")
     name = rule.dockerfile_in(glance.paths, imaging)
     dockerfile = glance.text(f"bento/{name}")
+    if len(dockerfile.encode()) > _AT_ONCE:
+        return None
     beside = rule.foreseen(bento["name"], glance.paths, dockerfile, imaging)
     slots: dict[str, Slot] = {}
     try:
@@ -115,7 +119,8 @@ def _started(text: str, settings: Settings) -> HeadStart | None:
         argv, env = imaging.command(rule.asked(glance, bento, name, dockerfile, context, contexts))
         waiting = imaging.backend.waiting(argv)
         if waiting is not None:
-            return HeadStart(argv, env, slots, Begun(waiting, env=env, cwd=settings.cwd, fed=True))
+            locks = [each.lock for each in slots.values()]
+            return HeadStart(argv, env, slots, Begun(waiting, env=env, cwd=settings.cwd, fed=True, keeps=locks))
     except BaseException:
         free(slots)
         raise

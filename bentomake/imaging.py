@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property, partial
 from typing import Any
@@ -13,14 +14,14 @@ from .container import index_credentials, noted
 from .container.as_root import as_root, asked_as_root
 from .container.backend import Backend, Image
 from .container.begun import HeadStart
-from .container.dockerfile_text import bases
+from .container.dockerfile_text import bases, filled
 from .container.engine_command import EngineCommand
 from .container.image_tag import checked
 from .container.options import Options
 from .container.registry import chosen, get_backend
 from .container.request import Request
 from .container.secret_source import masked
-from .container.staging import Slot, slot, staged
+from .container.staging import slot, staged
 from .engine.content_store import ContentStore
 from .engine.digest import of_value
 from .engine.fact import ABSENT, Fact
@@ -52,6 +53,7 @@ class Imaging:
         self._credentials: dict[str, tuple[str, str] | None] = {}  # by URL: a keyring answers slowly
         self._lent: dict[str, tuple[str, str]] = {}
         self._own: dict[str, str] = {}
+        self._locks: list[int] = []  # of the contexts' directories
         self.head_start: HeadStart | None = None
         self.published: Callable[[str], str | None] = partial(origins.published, settings, home)  # by a Bento's name
 
@@ -87,7 +89,8 @@ class Imaging:
     def ahead(self, dockerfile: str, tags: Iterable[str]) -> None:
         """Begin to ask the engine what the rule will want to know: it answers while the rest is looked at."""
         with contextlib.suppress(BentomakeError):  # said when it matters
-            names = [*bases(dockerfile), *(self.ask_for.tags or tags)]
+            found = (filled(base, self.build_args) for base in bases(dockerfile, self.build_args))
+            names = [*found, *(self.ask_for.tags or tags)]
             self._ahead("ahead", self.env, [name for name in names if not name.startswith("-")])
 
     def _ahead(self, name: str, *args: object) -> None:
@@ -132,12 +135,20 @@ class Imaging:
 
     @cached_property
     def engine(self) -> dict[str, str]:
-        """The oracle: which engine, and which version of it."""
-        return {"backend": self.backend.name, "version": self.backend.version(self.env)}
+        """The oracle: which engine, which version of it, and which of a Bento's Dockerfiles it is given."""
+        which = BUILDKIT if self.backend.buildkit else DOCKERFILE
+        return {"backend": self.backend.name, "version": self.backend.version(self.env), "dockerfile": which}
 
     @property
     def secret_ids(self) -> set[str]:
         return {source.name for source in self.options.secret_sources() if source.kind == "secret"}
+
+    @cached_property
+    def build_args(self) -> dict[str, str]:
+        """The values of the user's build arguments that have one."""
+        sources = (source for source in self.options.secret_sources() if source.kind == "build-arg")
+        read = ((source.name, source.read(self.settings.env, self.settings.cwd)) for source in sources)
+        return {name: os.fsdecode(value) for name, value in read if value is not None}
 
     @property
     def fresh(self) -> bool:
@@ -181,6 +192,8 @@ class Imaging:
         if kind == "published":
             address = self.published(name)
             return ABSENT if address is None else Fact(address, address, address)
+        if kind == "base_image":  # its name has no values of build arguments: they may be secret
+            name = filled(name, self.build_args)
         if name.startswith("-"):  # a trace may be planted, and a Bento from elsewhere: an engine takes it for an option
             raise ValueError(f"no name of an image: {name!r}")
         if kind == "base_image":
@@ -193,12 +206,14 @@ class Imaging:
 
     @contextlib.contextmanager
     def staged(self, name: str, tree: Tree, models: Mapping[str, str | bytes]) -> Iterator[str]:
-        """The directory of the context; see container.staging."""
-        with staged(self._slot(name), tree, models, self._store, self._models) as directory:
-            yield directory
-
-    def _slot(self, name: str) -> Slot:
-        return (self.head_start.slots.pop(name, None) if self.head_start else None) or slot(self._home, name)
+        """The directory of a context; see container.staging."""
+        place = (self.head_start.slots.pop(name, None) if self.head_start else None) or slot(self._home, name)
+        self._locks.append(place.lock)
+        try:
+            with staged(place, tree, models, self._store, self._models) as directory:
+                yield directory
+        finally:
+            self._locks.remove(place.lock)
 
     @contextlib.contextmanager
     def contexts(self, asked: Mapping[str, tuple[str, Tree]]) -> Iterator[dict[str, str]]:
@@ -208,7 +223,7 @@ class Imaging:
         """
         with contextlib.ExitStack() as stack:
             yield {
-                name: stack.enter_context(staged(self._slot(directory), tree, {}, self._store))
+                name: stack.enter_context(self.staged(directory, tree, {}))
                 for name, (directory, tree) in asked.items()
                 if tree and self.backend.named_contexts
             }
@@ -240,7 +255,7 @@ class Imaging:
             return text
 
         given = {"begun": begun, "stdin": dockerfile} if begun else {}
-        done = ctx.run(argv, env=env, cwd=self.settings.cwd, hide=hide, live=True, **given)
+        done = ctx.run(argv, env=env, cwd=self.settings.cwd, hide=hide, live=True, keeps=self._locks, **given)
         return done, self.backend.after(request, done, self.env) if done.returncode == 0 else None
 
     def _values(self, request: Request) -> list[str]:

@@ -49,7 +49,7 @@ def image(ctx: Context) -> Mapping[str, Produced]:
     beside = {_SOURCES: (f"{bento['name']}-sources", sources)}
     if takes_wheels(text, engine):
         beside[_WHEELS] = (_WHEELS, wheels)
-    before = {base: engine.ask("base_image", base) for base in dockerfile_text.bases(text)}
+    before = {base: engine.ask("base_image", base) for base in dockerfile_text.bases(text, engine.build_args)}
     with (
         engine.staged(bento["name"], main, _models(ctx, bento["models"])) as context,
         engine.contexts(beside) as contexts,

@@ -120,6 +120,8 @@ def _resolve(ctx: Context, task: Task) -> Completed:
         done = locker(ctx, replace(task, given=replace(task.given, constraints=constraints)))
         if done.returncode == 0:
             return done
+        if not any(line.name and line.name in f"{done.stderr}{done.stdout}" for line in ours):
+            break  # what failed has nothing to do with them
     raise _failure(ctx, done)
 
 

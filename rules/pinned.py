@@ -21,11 +21,14 @@ LIBC = {
     "ubuntu20.04": "glibc-2.31",
     "ubuntu22.04": "glibc-2.35",
     "ubuntu24.04": "glibc-2.39",
+    "buster": "glibc-2.28",
+    "bullseye": "glibc-2.31",
     "slim": "glibc-2.36",
 }
 UNKNOWN = "glibc-2.28"
 _DOCKERFILES = (BUILDKIT, DOCKERFILE)
 _MOUNT = "from=wheelhouse"
+_STAGE = "base-container"  # in base.j2
 
 
 @rule(
@@ -72,11 +75,12 @@ def _requirements(bento: Files) -> tuple[bytes | None, bool]:
 
 
 def _image(bento: Files) -> str:
-    """The image that the Dockerfile begins with."""
+    """The image of the Bento's own stage, before which a user's template may have others; else the first image."""
     path = f"bento/{DOCKERFILE}"
     text = bento.text(path) if path in bento else ""
-    found = re.findall(r"(?im)^FROM\s+(?:--\S+\s+)?(\S+)", text)
-    return next((image for image in found if image != "scratch"), "")
+    found = re.findall(r"(?im)^FROM\s+(?:--\S+\s+)?(\S+)(?:\s+AS\s+(\S+))?", text)
+    named = [image for image, stage in found if stage == _STAGE]
+    return next((image for image in [*named, *(image for image, _ in found)] if image != "scratch"), "")
 
 
 def _python(bento: Files) -> str | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -393,3 +395,11 @@ def test_records_that_every_image_needs_are_annotated_with_types(name: str) -> N
     """typing compiles each annotation of a NamedTuple that is a string: 27 µs instead of 2, a hundred times."""
     text = MODULES[name].read_text()
     assert "(NamedTuple)" in text and "from __future__ import annotations" not in text
+
+
+def test_the_tests_need_no_more_than_pytest() -> None:
+    """Without its plugin, a marker of pytest-xdist's would be unknown, and --strict-markers end it all."""
+    one = "tests/container/test_backend_engines.py"
+    argv = [sys.executable, "-m", "pytest", "-p", "no:xdist", "--collect-only", one]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr

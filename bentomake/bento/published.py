@@ -5,8 +5,8 @@ import re
 
 _SECTION = re.compile(r'\s*\[\s*(?:remote\s+"([^"\\]+)"|[^\]]*)\s*\]')
 _URL = re.compile(r'\s*url\s*=\s*"?([^"\s#;]+)"?\s*$', re.IGNORECASE)
-_WEB = re.compile(r"(?:(https?)|ssh|git(?:\+ssh)?)://(?:[^@/\s]*@)?([\w.-]+(?::\d+)?)/+([^\s?#]+)")
-_SCP = re.compile(r"(?:[\w.-]+@)?(\w[\w-]*(?:\.[\w-]+)+):(?!/)([^\s?#]+)")  # a host without a dot is an alias of ssh's
+_WEB = re.compile(r"(?:(https?)|ssh|git(?:\+ssh)?)://(?:[^@/\s]*@)?([\w.-]+(?::\d+)?)/+([^\s?#@]+)")
+_SCP = re.compile(r"(?:[\w.-]+@)?(\w[\w-]*(?:\.[\w-]+)+):(?!/)([^\s?#@]+)")  # a host without a dot is an alias of ssh's
 
 
 def published(context: str) -> str | None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..bento.epoch import epoch
@@ -15,7 +14,6 @@ from ..container.features import build_arg
 from ..container.image_tag import checked
 from ..container.options import Options
 from ..container.registry import chosen, get_backend
-from ..container.secret_source import masked
 from ..errors import EXIT_OK, UsageError
 from ..head_start import head_start
 from ..workspace import ImageAsk, Settings, enter
@@ -24,11 +22,6 @@ from .plain import Line
 if TYPE_CHECKING:
     from ..execution import Result
     from ..session import Session
-
-_NAMED = re.compile(r"(?s)^([^=]+=).*")
-_SECRET = re.compile(
-    r"(?s)^((?:--opt=)?[\s-]*(?:opt\s*[=:])?(?:build[-_]arg\s*[=:][^=]+=|(?:creds|decryption[-_]key)\s*[=:])).*"
-)
 
 
 def carry_out(given: Mapping[str, Any], line: Line) -> int:
@@ -53,7 +46,6 @@ def settings_from(given: Mapping[str, Any]) -> Settings:
             raise UsageError(
                 f"--output {output} would be a file of the engine's.", hint=f"Write -o {output} to have it printed."
             )
-    options.secret_sources()  # a secret without an id is a mistake whatever the engine
     epoch(env)
     features = tuple(name.strip() for text in given["enable_features"] for name in text.split(",") if name.strip())
     build_arg(features)
@@ -115,7 +107,8 @@ def _finish(session: Session, result: Result, given: Mapping[str, Any], line: Li
     for error in result.errors:
         console.show_error(error)
     if not given["dry_run"]:
-        record_run(session.settings, discreet(line.argv), [given["tag"]], summary(result), result.records)
+        options = session.settings.image.options or Options()
+        record_run(session.settings, options.discreet(line.argv), [given["tag"]], summary(result), result.records)
         collect(session)
     if result.exit_code != EXIT_OK or given["dry_run"]:
         return result.exit_code
@@ -131,11 +124,3 @@ def _finish(session: Session, result: Result, given: Mapping[str, Any], line: Li
         elif given["answer"] == "id":
             console.out(image.id or "")
     return result.exit_code
-
-
-def discreet(words: Sequence[str]) -> list[str]:
-    """A command line without the values of build arguments and credentials: `--opt build-arg=KEY=…`."""
-    found = []
-    for before, word in zip(["", *words], words, strict=False):
-        found.append(masked((_NAMED if before == "--build-arg" else _SECRET).sub(r"\1…", word)))
-    return found

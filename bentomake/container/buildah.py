@@ -13,6 +13,7 @@ from .docker import buildkit_wanted, numbers
 from .engine_command import EngineCommand, output_type
 from .options import Options, Value
 from .request import Request
+from .secret_source import masked
 from .words import BUILDAH
 
 _EPOCH = "bentomake.source_date_epoch"
@@ -47,7 +48,7 @@ class Buildah(EngineCommand):
         super().check_one(name, value)
         if name in ("cache-from", "cache-to") and "=" in str(value):
             raise UsageError(
-                f"The option {name} of {self.name} is a repository, not {value!r}.",
+                f"The option {name} of {self.name} is a repository, not {masked(str(value))!r}.",
                 hint=f"Write --opt {name}=registry.example.com/cache; `type=…` is BuildKit's (--backend buildx; "
                 "but for type=inline with a builder of its own: `docker buildx create --use`).",
             )
@@ -83,7 +84,7 @@ class Buildah(EngineCommand):
             raise self.unhealthy("buildah is installed, but does not work.", asked, "Try `buildah info`.") from None
         said = self.ask(env, "--version").stdout.split()[:3]
         self.expect(said[-1] if said else "")
-        return f"{' '.join(said)} ({store})"
+        return f"{' '.join(said)} ({store}, {self.env(env)['BUILDAH_FORMAT']})"
 
     def expect(self, version: str) -> None:
         """BackendUnhealthy if such an engine may not have all that the Dockerfile asks of it."""

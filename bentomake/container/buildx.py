@@ -25,6 +25,9 @@ class Buildx(Docker):
         somewhere = options.on("load") or bool(options.values("output"))
         return loads_by_itself(options) or (somewhere and not options.on("push") and super().stores(options))
 
+    def waiting(self, argv: list[str]) -> list[str] | None:
+        return None  # its builder is whichever `docker buildx use` named: it may be down, and would be booted
+
     def version(self, env: Mapping[str, str]) -> str:
         docker = super().version(env)
         asked = self.ask(env, "buildx", "version")

@@ -1,7 +1,7 @@
 """Reading a Dockerfile: its instructions and their lines, the images that it starts from, the secrets it asks for."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 _FLAG = re.compile(r"--([a-z-]+)(?:=(\S+))?\s+")
@@ -66,11 +66,14 @@ def _documents(text: str) -> list[tuple[bool, str]]:
     return [(bool(each[1]), _QUOTES.sub("", each[2])) for each in found]
 
 
-def bases(text: str) -> list[str]:
-    """The images that FROM and COPY --from name, each once: neither stages of this file, `scratch`, nor numbers."""
+def bases(text: str, given: Iterable[str] = ()) -> list[str]:
+    """The images that FROM and COPY --from name, each once: neither stages of this file, `scratch`, nor numbers.
+
+    Of variables in them, those that the build is `given` stay: `filled` has their values.
+    """
     found: list[str] = []
     stages: set[str] = set()
-    args: dict[str, str] = {}
+    args, kept = dict[str, str](), {name: f"${{{name}}}" for name in given}
     for instruction in instructions(text):
         words = _FLAG.sub("", instruction.text[len(instruction.word) :].lstrip() + " ").split()
         named = []
@@ -86,12 +89,17 @@ def bases(text: str) -> list[str]:
             elif flag[1] == "mount" and flag[2]:
                 named += [part[len("from=") :] for part in flag[2].split(",") if part.startswith("from=")]
         for name in named:
-            image = _VARIABLE.sub(lambda m: args.get(m[1] or m[3], m[2] or ""), name)
+            image = filled(name, {**args, **kept})
             if image and image not in found and image.lower() not in stages | {"scratch"} and not image.isdigit():
                 found.append(image)
         if instruction.word == "FROM" and len(words) == 3 and words[1].upper() == "AS":
             stages.add(words[2].lower())
     return found
+
+
+def filled(image: str, values: Mapping[str, str]) -> str:
+    """One of the `bases`, with the values of the variables in it."""
+    return _VARIABLE.sub(lambda m: values.get(m[1] or m[3], m[2] or ""), image)
 
 
 def secrets(text: str) -> list[Secret]:

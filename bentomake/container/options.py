@@ -7,12 +7,12 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from ..errors import UsageError
-from .secret_source import SecretSource, read_build_arg, read_secret
+from .secret_source import SecretSource, masked, read_build_arg, read_secret
 from .words import FORCING, JOINED, PAIRS, SECRET, SWITCHES, UNKEYED
 
 Value = str | bool
 _SEPARATOR = re.compile("[=:]")
-_BUILD_ARG = "build-arg:"
+_TOLD = re.compile(r"build[-_]arg[:=]")  # to buildctl, by its own --opt
 _ON = ("true", "1", "yes", "on")
 _OFF = ("false", "0", "no", "off")
 
@@ -31,7 +31,7 @@ class Options(NamedTuple):
     def parse(opts: Iterable[str] = (), flags: Mapping[str, Value | tuple[str, ...] | None] | None = None) -> "Options":
         """From `--opt` words (`k=v`, `k:v`, `k`) and the older flags by name.
 
-        UsageError for a word without a name.
+        UsageError for a word without a name, and for what `checked` refuses.
         """
         given: list[tuple[str, Value]] = []
         keywords: dict[str, object] = {}
@@ -48,18 +48,26 @@ class Options(NamedTuple):
             given.extend((name, value) for value in each)
             keywords[_keyword(name)] = _joined(keywords.get(_keyword(name)), values)
             deprecated.extend(_deprecated(name, value) for value in each)
-        return Options(tuple(given), tuple(deprecated), keywords)
+        return Options(tuple(given), tuple(deprecated), keywords).checked()
 
     @staticmethod
     def of(**keywords: object) -> "Options":
-        """From Python keywords as documented: str, bool, int, path, a tuple or list of them, or a mapping."""
+        """From Python keywords as documented: str, bool, int, path, a tuple or list of them, or a mapping.
+
+        UsageError for another type, and for what `checked` refuses.
+        """
         given: list[tuple[str, Value]] = []
         keywords = {name: value for name, value in keywords.items() if value is not None}
         for keyword, value in keywords.items():
             name = keyword.strip("_").replace("_", "-")
             if name != "progress":  # how it is shown is the caller's business
                 given.extend((name, _switch(name, text)) for text in _texts(name, value))
-        return Options(tuple(given), keywords=keywords)
+        return Options(tuple(given), keywords=keywords).checked()
+
+    def checked(self) -> "Options":
+        """The same; UsageError for what has no name apart from its value, whatever the engine."""
+        self.secret_sources()
+        return self
 
     def values(self, name: str) -> tuple[str, ...]:
         """The values of an option, in order."""
@@ -95,14 +103,25 @@ class Options(NamedTuple):
         return found
 
     def secret_sources(self) -> tuple[SecretSource, ...]:
-        """Where the values are that the key must not have in clear; UsageError for a secret without an id."""
+        """Where the values are that the key must not have in clear."""
         found = [read_secret(value) for value in self.values("secret")]
         told = [*self.values("build-arg"), *filter(None, map(_told, self.values("opt")))]
         return (*found, *map(read_build_arg, told))
 
+    def discreet(self, words: Iterable[str]) -> list[str]:
+        """The words of the command line that gave these options, without the values that are nobody's business."""
+        said = [(str(value), _shown(name, str(value))) for name, value in self.given]
+        hidden = sorted(((text, shown) for text, shown in said if text != shown), key=lambda each: -len(each[0]))
+        found = []
+        for word in words:  # however an option is spelled, its value is the end of a word
+            text, shown = next((each for each in hidden if word.endswith(each[0])), ("", ""))
+            found.append(masked(f"{word.removesuffix(text)}{shown}"))
+        return found
+
     def forcing(self) -> tuple[str, ...]:
         """The options given that ask for work even if the same was done before (no-cache, pull, push …)."""
-        return tuple(name for name in FORCING if self.on(name))
+        contexts = any(value.startswith("context:") for value in self.values("opt"))  # in buildctl's words
+        return (*(name for name in FORCING if self.on(name)), *(["opt"] if contexts else []))
 
 
 def _split(word: str) -> tuple[str, Value]:
@@ -129,13 +148,16 @@ def _joined(before: object, values: object) -> object:
 
 
 def _deprecated(name: str, value: Value) -> str:
-    shown = "" if value is True else f"={_shown(name, str(value))}"
+    shown = "" if value is True else f"={masked(_shown(name, str(value)))}"
     return f"'--{name}{shown}' is deprecated: write '--opt {name}{shown}'."
 
 
 def _shown(name: str, value: str) -> str:
     """A build argument may be a secret: its value is not shown."""
-    return f"{value.partition('=')[0]}=…" if name == "build-arg" and "=" in value else value
+    if name in ("build-arg", "opt") and "=" in value:
+        told = _told(value) if name == "opt" else value
+        return value if told is None else f"{value.removesuffix(told)}{told.partition('=')[0]}=…"
+    return "…" if name in ("creds", "decryption-key") and value else value
 
 
 def _name_of(name: str, value: Value) -> str:
@@ -147,7 +169,8 @@ def _name_of(name: str, value: Value) -> str:
 
 def _told(value: Value) -> str | None:
     """The build argument that buildctl is told in its own words: `--opt build-arg:NAME=VALUE`."""
-    return value.removeprefix(_BUILD_ARG) if isinstance(value, str) and value.startswith(_BUILD_ARG) else None
+    found = _TOLD.match(value) if isinstance(value, str) else None
+    return None if found is None else found.string[found.end() :]
 
 
 def _texts(name: str, value: object) -> list[Value]:

@@ -42,7 +42,7 @@ class Podman(Buildah):
         except (ValueError, LookupError, TypeError):
             raise self.unhealthy("podman is installed, but does not work.", asked, "Try `podman info`.") from None
         self.expect(version)
-        return f"podman {version} ({store})"
+        return f"podman {version} ({store}, {self.env(env)['BUILDAH_FORMAT']})"
 
     image = EngineCommand.image
     image_of = EngineCommand.image_of

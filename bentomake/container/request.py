@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from .options import Options
-from .secret_source import SecretSource, at_home, read_secret
+from .secret_source import SecretSource, as_told, read_secret
 
 
 class Request(NamedTuple):
@@ -34,7 +34,7 @@ class Request(NamedTuple):
         return (*(f"{name}={value}" for name, value in self.build_args.items()), *self.options.values("build-arg"))
 
     def all_secrets(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys((*self.secrets, *map(at_home, self.options.values("secret")))))
+        return tuple(dict.fromkeys((*self.secrets, *map(as_told, self.options.values("secret")))))
 
     def sources(self) -> tuple[SecretSource, ...]:
         """Where the values of its secrets and of the user's build arguments are."""

@@ -10,7 +10,7 @@ from ..errors import UsageError
 # Credentials inside of values that are none as a whole: `secret_access_key=…` of a cache, `https://user:password@…`.
 _INSIDE = re.compile(r"((?:secret_access_key|token|passw(?:or)?d)[=:])([^,\s]+)|(://)([^/@\s]+)(?=@)", re.IGNORECASE)
 
-_AT_HOME = re.compile(r"((?:^|,)(?:src|source)=)~/")
+_ARG_NAME = re.compile(r"[\w.-]+")
 
 
 class SecretSource(NamedTuple):
@@ -60,7 +60,7 @@ def read_secret(text: str) -> SecretSource:
         parts = []  # a line break that is not quoted
     for part in parts:
         key, _, value = part.partition("=")
-        fields[key.strip().lower()] = value
+        fields[key.lower()] = value
     name = fields.get("id", "")
     file = fields.get("src") or fields.get("source")
     variable = fields.get("env")
@@ -75,14 +75,38 @@ def read_secret(text: str) -> SecretSource:
     return SecretSource("secret", name, file, variable)
 
 
-def at_home(text: str) -> str:
-    """The same with `~/` written out in `src=~/…`: a shell leaves that as it is, and so do engines."""
-    return _AT_HOME.sub(lambda found: f"{found[1]}{os.path.expanduser('~/')}", text)
+def as_told(text: str) -> str:
+    """The same secret in the words that all engines know: buildah has neither `source=` nor `SRC=` nor quotes.
+
+    `~/` and `~USER/` are written out: a shell leaves them behind `src=`, and so do engines.
+    """
+    secret = read_secret(text)
+    fields = [f"id={secret.name}"]
+    if secret.file != secret.variable:  # else the engine looks for both, too
+        fields += [f"src={os.path.expanduser(secret.file)}"] if secret.file else []
+        fields += [f"env={secret.variable}"] if secret.variable else []
+    return ",".join(map(_quoted, fields))
+
+
+def _quoted(field: str) -> str:
+    """A field of comma-separated values."""
+    return '"{}"'.format(field.replace('"', '""')) if any(sign in field for sign in ',"\r\n') else field
 
 
 def read_build_arg(text: str) -> SecretSource:
-    """Of `NAME=VALUE`, or `NAME`: the variable of that name."""
+    """Of `NAME=VALUE`, or `NAME`: the variable of that name.
+
+    UsageError for another sign after the name: engines take `NAME:VALUE` whole for the name of a variable, which nobody
+    has, and go on without; what comes after the sign might be secret.
+    """
     name, equals, value = text.partition("=")
+    if not _ARG_NAME.fullmatch(name):
+        begun = _ARG_NAME.match(name)
+        known = begun[0] if begun else "NAME"
+        raise UsageError(
+            f"The build argument {known}… has no = after its name." if begun else "A build argument has no name.",
+            hint=f"Write --build-arg {known}=VALUE, or --build-arg {known} for the variable of that name.",
+        )
     return SecretSource("build-arg", name, None, None if equals else name, value if equals else None)
 
 

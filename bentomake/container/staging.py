@@ -19,7 +19,10 @@ _SLOTS = 8  # builds of one Bento's images at once
 
 
 class Slot(NamedTuple):
-    """An empty directory for a context, which no other build has, and the lock that says so."""
+    """An empty directory for a context, which no other build has, and the lock that says so.
+
+    An engine keeps the lock, too: as long as it runs, the directory is its own, whatever becomes of us.
+    """
 
     directory: str
     lock: int

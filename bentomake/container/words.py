@@ -61,7 +61,7 @@ SECRET = frozenset({"secret", "build-arg", "ssh", "creds", "decryption-key"})
 # these ask for work even if the same was done before, or name what only the engine can look into
 FORCING = (
     *("no-cache", "no-cache-filter", "pull", "push", "output", "cache-to", "export-cache", "metadata-file"),
-    *("build-context", "from"),
+    *("build-context", "from", "hooks-dir", "ignorefile", "local", "oci-layout", "volume"),
 )
 
 PROGRESS = ("auto", "plain", "quiet", "rawjson", "tty")  # of BuildKit

@@ -51,7 +51,8 @@ class Begun:
     """A process that was started, and that somebody will wait for, or end.
 
     Raises UsageError when the program cannot be started. One that is `fed` gets its standard input when it is waited
-    for, and until then stands at it.
+    for, and until then stands at it. It `keeps` open files of ours, by their descriptors: a lock is held until it ends,
+    too, even if we are killed before.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Begun:
         cwd: str | None = None,
         stdin: str | None = None,
         fed: bool = False,
+        keeps: Collection[int] = (),
     ):
         self._argv = tuple(argv)
         self._stdin = stdin
@@ -78,6 +80,7 @@ class Begun:
                 encoding="utf-8",
                 errors="replace",
                 start_new_session=argv[0] != SUDO,
+                pass_fds=tuple(keeps),
             )
         except OSError as error:  # not there, not executable, no program (ENOEXEC), arguments too long
             raise UsageError(f"{argv[0]} cannot be started: {error.strerror}.", hint="Is it installed?") from error

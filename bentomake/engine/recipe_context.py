@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from ..errors import RuleError
@@ -152,13 +152,14 @@ class RecipeContext:
         hide: Callable[[str], str] | None = None,
         live: bool = False,
         begun: process.Begun | None = None,
+        keeps: Collection[int] = (),
     ) -> process.Completed:
         def tell(line: str) -> None:
             self._progress.printed(self._action.id, line if hide is None else hide(line))
 
         on_line = tell if live else None
         if begun is None:
-            begun = process.Begun(argv, env=env, cwd=cwd or self.workdir, stdin=stdin)
+            begun = process.Begun(argv, env=env, cwd=cwd or self.workdir, stdin=stdin, keeps=keeps)
         done = begun.wait(timeout, on_line, stdin)
         if hide is not None:
             done = done._replace(stdout=hide(done.stdout), stderr=hide(done.stderr))

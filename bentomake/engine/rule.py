@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..errors import RuleError
@@ -87,11 +87,13 @@ class Context(Protocol):
         hide: Callable[[str], str] | None = None,
         live: bool = False,
         begun: Begun | None = None,
+        keeps: Collection[int] = (),
     ) -> Completed:
         """Start a process and wait; what it prints goes to the action's log. Never raises for its exit code.
 
         `hide` takes secrets out of all that it prints, before anything else sees it; `live` shows it as it comes.
-        `begun` is the process if it was started before, and is fed `stdin` now.
+        `begun` is the process if it was started before, and is fed `stdin` now. One that is started here `keeps` these
+        open files.
         """
 
     def host(self, name: str) -> Any:

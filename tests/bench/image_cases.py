@@ -36,8 +36,8 @@ class Often(NamedTuple):
 class Images:
     """The cases with a model of `model` bytes; a project and its first image are made when a case asks for them."""
 
-    def __init__(self, bench: Bench, model: int, often: Often):
-        self._bench, self._model, self._often = bench, model, often
+    def __init__(self, bench: Bench, model: int, often: Often, prune_to: str | None = None):
+        self._bench, self._model, self._often, self._prune_to = bench, model, often, prune_to
         self._projects: dict[str, Project] = {}
         self._tags: list[str] = []
 
@@ -133,7 +133,7 @@ class Images:
             path = f"{Path(python).parent}{os.pathsep}{self._bench.places.env['PATH']}"
             extras = EXTRAS if model == self._model else OTHER_EXTRAS  # an engine would remember the others' layers
             top, env = self._bench.top / "images" / words, self._bench.places.env | {"PATH": path}
-            made = Project(top, runner, build, env, tag, model, extras)
+            made = Project(top, runner, build, env, tag, model, extras, self._prune_to)
             Contender(name, argv, str(made.directory), made.env).go()
             self._projects[words] = made
         project = self._projects[words]

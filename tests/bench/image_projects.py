@@ -25,7 +25,6 @@ COPY --from=plain /etc/ssl/certs /etc/ssl/certs
 ENV SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
 """
 _SETTLED = 1.0  # seconds: what was done just before, by the engine, too, is not to be paid for by what is measured
-_KEPT = "24GB"  # of layers and contexts that no image has any more; the peers copy the model into each image anew
 _CLASS = """\
 import bentoml
 
@@ -64,7 +63,8 @@ class Project:
     """A project and what happens to it between two runs: an edit and a new Bento, or a new model; not measured.
 
     `builder` is the command that makes a Bento of it, `tag` the image that its runs make, `model` its model's bytes,
-    `extras` are the packages that it may be given.
+    `extras` are the packages that it may be given. `prune_to` is how much the engine may keep of layers and
+    contexts that no image has any more, whosever they are: nothing is taken from it without that.
     """
 
     def __init__(
@@ -76,6 +76,7 @@ class Project:
         tag: str,
         model: int,
         extras: Sequence[str],
+        prune_to: str | None = None,
     ):
         self.directory = top / "project"
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -83,7 +84,7 @@ class Project:
         self.tag = tag
         self._top, self._runner, self._builder, self._model = top, runner, builder, model
         self._edits, self._extras = count(), iter(extras)
-        self._image = ""
+        self._image, self._prune_to = "", prune_to
         self._write()
         self.new_model()
 
@@ -105,12 +106,13 @@ class Project:
         self._build()
 
     def tidied(self) -> None:
-        """What earlier runs left in the engine would fill the disk; only what is this project's own is taken away."""
+        """What this project left in the engine would fill the disk: its image, and what was asked for beside it."""
         image = self._docker("image", "inspect", "--format", "{{.Id}}", self.tag)
         if self._image and self._image != image:
             self._docker("image", "rm", "--force", self._image)
         self._image = image
-        self._docker("builder", "prune", "--force", "--keep-storage", _KEPT)
+        if self._prune_to:
+            self._docker("builder", "prune", "--force", "--keep-storage", self._prune_to)
         time.sleep(_SETTLED)
 
     def _write(self, *extras: str) -> None:

@@ -3,6 +3,7 @@
 Measures the console script of a wheel of this checkout, in an environment that the script makes, in turns with
 `bentoml build`, doit and ninja doing the same job (copy all files when one has changed), and prints a Markdown table,
 each case as it ends. The cases of images want docker: `run.py images`, or one: `run.py images-edited --model 64MiB`.
+Each image of a peer has its model in a layer of its own, which docker keeps: `--prune-to`, on an engine of yours alone.
 CPU is that of the whole process with its children. No time is asserted: a slow or busy machine shows in the numbers,
 not in the exit code; that is 1 if a command did not do its job. "iris" locks, so it needs the package index.
 """
@@ -36,7 +37,7 @@ def main() -> int:
         warm_up = 0 if options.quick else 1
         python = places.service_python()
         bench = cases.Bench(places, places.bentomake(), python, top, options.runs, options.slow_runs or 5, warm_up)
-        images = Images(bench, options.model or 2**30, _often(options))
+        images = Images(bench, options.model or 2**30, _often(options), options.prune_to)
         for name in options.only:
             print(f"measures {name} …", file=sys.stderr, flush=True)
             try:
@@ -96,6 +97,8 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--pairs", type=int, metavar="N", help="runs of an edited image and the engine's no-op (15)")
     parser.add_argument("--peer-runs", type=int, metavar="N", help="runs of each peer that makes images (2)")
+    prune = "prune docker's builder cache to this (24GB) between runs, whosever it is; each image of a peer adds to it"
+    parser.add_argument("--prune-to", metavar="SIZE", help=prune)
     parser.add_argument("--environments", metavar="DIR", help="keep the virtual environments here for the next time")
     parser.add_argument("--dir", metavar="DIR", help="work below this directory (default: the temporary one)")
     options = parser.parse_args()

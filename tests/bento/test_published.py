@@ -29,6 +29,8 @@ ADDRESSES = {
     "C:/it": None,
     "https://host.example": None,
     "https://host.example/it?token=secret": None,
+    "https://me:12/secret@host.example/it": None,
+    "my.name:secret@host.example:it": None,
     "": None,
 }
 

@@ -162,10 +162,31 @@ def test_the_engine_prints_lines_whatever_the_terminal_is_to_show() -> None:
         assert (argv[argv.index("--progress") + 1] if "--progress" in argv else None) == told
 
 
-def test_a_secret_below_the_users_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """It is read there for the key, and so it is for the engine."""
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("id=aws,src=~/.aws/credentials", "id=aws,src=/home/me/.aws/credentials"),
+        ("source=~/x,id=x", "id=x,src=/home/me/x"),
+        ("ID=x,SRC=~/x", "id=x,src=/home/me/x"),
+        ("type=file,id=x,src=~", "id=x,src=/home/me"),
+        ('id=x,"src=~/a,b"', 'id=x,"src=/home/me/a,b"'),
+        ('"id=x","src=a""b"', 'id=x,"src=a""b"'),
+        ('"id=x","src=a b"', "id=x,src=a b"),
+        ("id=x,src=~root/x", f"id=x,src={os.path.expanduser('~root')}/x"),
+        ("id=x,src=~nobody-is-called-so/x", "id=x,src=~nobody-is-called-so/x"),
+        ("id=y,src=a=~/b", "id=y,src=a=~/b"),
+        ("id=x,type=env,src=TOKEN", "id=x,env=TOKEN"),
+        ("id=x", "id=x"),
+    ],
+)
+def test_a_secret_is_read_for_the_key_where_the_engine_reads_it(
+    given: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HOME", "/home/me")
-    options = Options.parse(["secret=id=aws,src=~/.aws/credentials", "secret=source=~/x,id=x", "secret=id=y,src=a=~/b"])
-    argv = get_backend("docker", {}).argv(Request("/context", "/context/Dockerfile", ("iris:1",), options=options))
-    secrets = [argv[at + 1] for at, word in enumerate(argv) if word == "--secret"]
-    assert secrets == ["id=aws,src=/home/me/.aws/credentials", "source=/home/me/x,id=x", "id=y,src=a=~/b"]
+    options = Options.parse([f"secret={given}"])
+    (source,) = options.secret_sources()
+    for backend in ("docker", "buildah"):
+        argv = get_backend(backend, {}).argv(Request("/context", "/context/Dockerfile", ("iris:1",), options=options))
+        assert [argv[at + 1] for at, word in enumerate(argv) if word == "--secret"] == [told]
+        (again,) = Options.parse([f"secret={told}"]).secret_sources()
+        assert again == source._replace(file=source.file and os.path.expanduser(source.file))

@@ -35,8 +35,8 @@ def test_a_healthy_engine_says_nothing_and_who_it_is(name: str, tmp_path: Path) 
         == {
             "docker": "docker 26.1.5, BuildKit (context mine)",
             "buildx": "docker 26.1.5, BuildKit (context mine), buildx 0.13.1",
-            "podman": "podman 4.3.1 (overlay /store)",
-            "buildah": "buildah version 1.28.2 (overlay /store)",
+            "podman": "podman 4.3.1 (overlay /store, oci)",
+            "buildah": "buildah version 1.28.2 (overlay /store, oci)",
             "nerdctl": "nerdctl v1.7.0, containerd v1.7.11 (default, buildkitd)",
             "buildctl": "buildctl github.com/moby/buildkit v0.12.4 (workers abc123)",
         }[name]

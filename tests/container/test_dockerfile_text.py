@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bentomake.container.dockerfile_text import Secret, at, bases, instructions, secrets
+from bentomake.container.dockerfile_text import Secret, at, bases, filled, instructions, secrets
 
 TEXT = """\
 # syntax=docker/dockerfile:1
@@ -76,6 +76,8 @@ def test_base_images_are_neither_stages_nor_scratch_nor_numbers_and_arguments_ar
     assert bases(TEXT) == ["python:3.11-slim", "ghcr.io/astral/uv:0.9"]
     assert bases("FROM --platform=$BUILDPLATFORM python:3.7-slim as one\nFROM one\n") == ["python:3.7-slim"]
     assert bases("ARG V\nFROM python:${V:-3.12}\n") == ["python:3.12"]
+    (base,) = bases("ARG V=3.12\nARG A=b\nFROM python:${V:-3.11}-$A\n", ["V"])
+    assert base == "python:${V}-b" and filled(base, {"V": "3.13"}) == "python:3.13-b"
 
 
 def test_secrets_are_named_once_and_required_if_any_mount_requires_them():

@@ -45,8 +45,9 @@ text = sys.stdin.read() if file == "-" else open(file).read()
 if not text:
     sys.exit("ERROR: the Dockerfile cannot be empty")
 named = [words[at + 1].split("=", 1) for at, word in enumerate(words) if word == "--build-context"]
+kept = [os.path.realpath(f"/proc/self/fd/{{number}}") for number in os.listdir("/proc/self/fd")]
 seen = {{name: sorted(os.listdir(path)) for name, path in [*named, ("", words[-1])]}}
-note(built=text, seen=seen)
+note(built=text, seen=seen, kept=sorted(os.path.basename(path) for path in kept if path.endswith(".lock")))
 with open(words[words.index("--iidfile") + 1], "w") as made:
     made.write("sha256:" + "b" * 64)
 """
@@ -81,7 +82,7 @@ class Shop:
         time.sleep(2 * SETTLE)  # a younger file is looked at again, as if it had never been seen
 
     def settings(self, *opts: str, env: dict[str, str] | None = None, **more: Any) -> Settings:
-        ask = ImageAsk("docker", options=Options.parse(opts), **more)
+        ask = ImageAsk(**{"backend": "docker", "options": Options.parse(opts), **more})
         return Settings(str(self.here), {**self.env, **(env or {})}, image=ask)
 
     def begin(self, *opts: str, tag: str = "iris", **more: Any) -> HeadStart | None:
@@ -158,6 +159,13 @@ def test_an_options_value_is_not_taken_for_an_option(shop: Shop) -> None:
     assert words[-3:-1] == ["--file", "-"]
 
 
+def test_what_outlives_us_keeps_its_directories(shop: Shop) -> None:
+    locks = ["bentomake-context-iris-sources.lock", "bentomake-context-iris.lock"]
+    assert shop.containerize(begun=shop.begin()).errors == []
+    assert shop.containerize("label=a=b", begun=None).errors == []
+    assert [note["kept"] for note in shop.noted if "built" in note] == [locks, locks]
+
+
 def test_it_is_the_same_build_as_without_it(shop: Shop) -> None:
     assert shop.containerize(begun=shop.begin()).errors == []
     ahead = shop.noted
@@ -209,6 +217,9 @@ def test_a_mistake_that_is_found_later_ends_it(shop: Shop) -> None:
         {"opts": ["push"]},  # what was made is noted where nobody knows yet
         {"env": {"UV_KEYRING_PROVIDER": "subprocess"}},  # a keyring may ask its user, and is asked once
         {"env": {"DOCKER_BUILDKIT": "0"}},
+        {"opts": ["builder=mine"]},  # it would be booted
+        {"env": {"BUILDX_BUILDER": "mine"}},
+        {"backend": "buildx"},  # has a builder that somebody chose with `docker buildx use`
         {"env": {"DOCKER_HOST": "tcp://far:1"}},
         {"run_as_root": True},
         {"tag": "tulip"},
@@ -219,6 +230,17 @@ def test_where_it_is_no_use_nothing_is_started(shop: Shop, more: dict[str, Any])
     opts = more.pop("opts", [])
     assert shop.begin(*opts, **more) is None
     assert shop.started == [] and shop.left == []
+
+
+def test_half_a_dockerfile_is_never_read(shop: Shop) -> None:
+    """Killed while it feeds a waiting builder, bentomake leaves it with what the pipe has: all of it, or nothing."""
+    fits = f"{DOCKERFILE}# ".ljust((1 << 13) - 2, "x") + "é"
+    shop.bento("v2", fits)
+    begun = shop.begin()
+    assert begun is not None
+    begun.end()
+    shop.bento("v3", f"{fits}x")
+    assert shop.begin() is None and shop.left == []
 
 
 def test_a_bento_of_another_tool_is_left_to_those_who_look_closer(shop: Shop) -> None:

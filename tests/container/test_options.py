@@ -6,10 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given as given_some
+from hypothesis import strategies as st
 
 from bentomake.container.image_tag import checked, qualified
 from bentomake.container.options import Options
 from bentomake.errors import UsageError
+
+_MANY = ("--opt", "--build-arg", "--cache-to")
 
 
 @pytest.mark.parametrize(
@@ -55,6 +59,7 @@ def test_flags_mean_what_opt_means_and_say_that_they_are_the_older_way() -> None
         "push": False,
         "target": None,
         "build-arg": ("TOKEN=hush",),
+        "cache-to": ("type=s3,secret_access_key=hush,mode=max",),
     }
     options = Options.parse(["load"], flags)
     assert options.given == (
@@ -62,11 +67,14 @@ def test_flags_mean_what_opt_means_and_say_that_they_are_the_older_way() -> None
         ("platform", "linux/arm64"),
         ("no-cache", True),
         ("build-arg", "TOKEN=hush"),
+        ("cache-to", "type=s3,secret_access_key=hush,mode=max"),
     )
     assert options.deprecated == (
         "'--platform=linux/arm64' is deprecated: write '--opt platform=linux/arm64'.",
         "'--no-cache' is deprecated: write '--opt no-cache'.",
         "'--build-arg=TOKEN=…' is deprecated: write '--opt build-arg=TOKEN=…'.",
+        "'--cache-to=type=s3,secret_access_key=…,mode=max' is deprecated: "
+        "write '--opt cache-to=type=s3,secret_access_key=…,mode=max'.",
     )
 
 
@@ -135,8 +143,97 @@ def test_the_key_has_the_names_of_secrets_and_nothing_of_how_a_build_is_shown(tm
         ("build-arg", "FROM_ENV"): b"also",
     }
     assert options.forcing() == ("no-cache",)
-    inside = Options.parse(["build-context=theirs=../dir", "from=mine:1"])
-    assert inside.forcing() == ("build-context", "from"), "only the engine knows what is in them"
+    for word in (
+        "build-context=theirs=../dir",
+        "from=mine:1",
+        "local=theirs=dir",
+        "volume=/dir:/there",
+        "opt=context:x=y",
+    ):
+        assert Options.parse([word]).forcing() == (word.partition("=")[0],), "only the engine knows what is in it"
+    assert Options.parse(["opt=target=x"]).forcing() == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (["--build-arg", "A=hush"], ["--build-arg", "A=…"]),
+        (["--build-arg=A=hush=x"], ["--build-arg=A=…"]),
+        (["--opt", "build-arg=A=hush\nhush"], ["--opt", "build-arg=A=…"]),
+        (["--opt=build_arg:A=hush"], ["--opt=build_arg:A=…"]),
+        (["--opt", "creds=me:hush"], ["--opt", "creds=…"]),
+        (["--opt", " -build-arg =A=hush hush"], ["--opt", " -build-arg =A=…"]),
+        (["--opt", "---creds:me:hush"], ["--opt", "---creds:…"]),
+        (["--opt", "opt=build-arg:A=hush,hush"], ["--opt", "opt=build-arg:A=…"]),
+        (["--cache-to", "type=s3,secret_access_key=hush,a=b"], ["--cache-to", "type=s3,secret_access_key=…,a=b"]),
+        (["--opt", "build-context=x=https://me:hush@host/x"], ["--opt", "build-context=x=https://…@host/x"]),
+        (["--opt", "opt:build_arg=A=hush"], ["--opt", "opt:build_arg=A=…"]),
+        (["--opt", "decryption_key=hush"], ["--opt", "decryption_key=…"]),
+        (["--opt", "creds="], ["--opt", "creds="]),
+        (["--opt", "creds=hush", "--opt", "target=hush"], ["--opt", "creds=…", "--opt", "target=…"]),
+        (["--build-arg", "BA=A=hush", "--opt", "build-arg=A=hush"], ["--build-arg", "BA=…", "--opt", "build-arg=A=…"]),
+        (["iris", "--opt", "label=a=b", "--build-arg", "A"], ["iris", "--opt", "label=a=b", "--build-arg", "A"]),
+    ],
+)
+def test_the_record_of_a_run_has_no_value_of_a_build_argument(given: list[str], kept: list[str]) -> None:
+    flags, opts = [], []
+    for before, word in zip(["", *given], given, strict=False):
+        option, equals, value = word.partition("=")
+        option, value = (option, value) if option in _MANY and equals else (before, word)
+        if option in _MANY:
+            (opts if option == "--opt" else flags).append((option[2:], value))
+    options = Options.parse([value for _, value in opts], {name: (value,) for name, value in flags})
+    assert options.discreet(given) == kept
+
+
+_SECRET = st.text(min_size=8).filter(lambda text: text.isprintable()).map(lambda text: f"hush{text}hush")
+
+
+@given_some(
+    st.sampled_from(["build-arg", "build_arg", "--build-arg", " build-arg ", "opt:build-arg", "opt=build_arg", "flag"]),
+    st.sampled_from("=:"),
+    st.sampled_from(["", "TOKEN", "a.b-c", "Ä", "TOKEN ", " TOKEN", "to ken"]),
+    st.sampled_from(["=", ":", " ", "==", ":=", "\n", "/", "=:", "\t="]),
+    _SECRET,
+)
+def test_no_spelling_of_a_build_argument_has_its_value_in_clear(
+    option: str, first: str, name: str, second: str, secret: str
+) -> None:
+    text = f"{name}{second}{secret}"
+    word = text if option == "flag" else f"{option}{first}{text}"
+    argv = ["--build-arg", word] if option == "flag" else [f"--opt={word}"]
+    try:
+        options = Options.parse(*(((), {"build-arg": (word,)}) if option == "flag" else ((word,),)))
+    except UsageError as refused:
+        assert secret not in f"{refused.message} {refused.hint}"
+        return
+    assert [each.value for each in options.secret_sources()] != [None], "a value, not the name of a variable"
+    told = [options.keyed(), options.secret_sources(), options.deprecated, options.discreet(argv)]
+    assert secret not in repr(told)
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("A:B", "The build argument A… has no = after its name.", "--build-arg A=VALUE"),
+        ("A:B=C", "The build argument A… has no = after its name.", "--build-arg A=VALUE"),
+        ("A B", "The build argument A… has no = after its name.", "--build-arg A=VALUE"),
+        ("=B", "A build argument has no name.", "--build-arg NAME=VALUE"),
+        ("", "A build argument has no name.", "--build-arg NAME=VALUE"),
+    ],
+)
+def test_a_build_argument_that_engines_would_take_for_a_variable(text: str, message: str, hint: str) -> None:
+    ways = (
+        lambda: Options.parse([f"build-arg={text}"]),
+        lambda: Options.parse([f"build-arg:{text}"]),
+        lambda: Options.parse((), {"build-arg": (text,)}),
+        lambda: Options.of(build_arg=text),
+        lambda: Options.of(build_arg=(text,)),
+    )
+    for way in ways:
+        with pytest.raises(UsageError) as caught:
+            way()
+        assert caught.value.message == message and hint in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize(
@@ -150,7 +247,7 @@ def test_the_key_has_the_names_of_secrets_and_nothing_of_how_a_build_is_shown(tm
 )
 def test_a_secret_that_no_engine_would_understand(secret: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
-        Options.parse([f"secret={secret}"]).secret_sources()
+        Options.parse([f"secret={secret}"])
     assert caught.value.message == message
 
 

@@ -13,6 +13,7 @@ import pytest
 from bentomake.bento.library import Library
 from bentomake.container.staging import slot, staged
 from bentomake.engine.content_store import ContentStore, Missing
+from bentomake.engine.process import Begun
 from bentomake.engine.tree import EXECUTABLE, FILE, LINK, Entry
 
 
@@ -58,6 +59,23 @@ def test_what_an_engine_noted_in_a_build_that_died_is_not_there(tmp_path):
     found = slot(str(tmp_path), "iris")
     assert found.directory == died.directory and not os.path.exists(found.iidfile)
     found.release()
+
+
+def test_an_engine_that_outlives_its_build_has_the_directory_for_itself(tmp_path):
+    """It may read its context and note an id long after bentomake was killed, and another build has begun."""
+    killed = slot(str(tmp_path), "iris")
+    engine = Begun(["sh", "-c", f"read go; echo sha256:late > {killed.iidfile}"], fed=True, keeps=[killed.lock])
+    os.close(killed.lock)
+    Library(str(tmp_path)).sweep()
+    assert os.path.isdir(killed.directory)
+    found = slot(str(tmp_path), "iris")
+    assert found.directory != killed.directory
+    assert engine.wait(stdin="go\n").returncode == 0 and not os.path.exists(found.iidfile)
+    found.release()
+    again = slot(str(tmp_path), "iris")
+    assert again.directory == killed.directory and not os.path.exists(again.iidfile)
+    again.release()
+    assert os.listdir(tmp_path / "tmp") == []
 
 
 def test_a_sweep_that_comes_late_leaves_the_next_build_alone(tmp_path, monkeypatch):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from stand_in import healthy
 from stored_bento import FOUND, Stored
 
 import bentomake.imaging
@@ -20,7 +23,7 @@ from bentomake.container.staging import Slot
 from bentomake.containerize import containerize
 from bentomake.engine.collect import clear
 from bentomake.engine.content_store import ContentStore
-from bentomake.engine.digest import of_bytes
+from bentomake.engine.digest import of_bytes, of_value
 from bentomake.engine.manifest import Manifest
 from bentomake.engine.progress import Silent
 from bentomake.engine.stat_index import StatIndex
@@ -152,6 +155,50 @@ def test_a_value_of_the_stage_build_is_lent_where_the_environment_has_none(
     assert secrets == ["id=MODE,env=MODE" if given else "id=MODE,env=BENTOMAKE_BUILD_MODE"]
 
 
+def test_what_a_cache_has_of_a_secret_is_its_own_and_tells_nobody(
+    iris: Stored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who guesses a secret finds its digest in no cache, and two caches do not tell that they have the same one."""
+    secret = "hunter2-hunter2"
+    (tmp_path / "aws").write_text(secret)
+    monkeypatch.setenv("TOKEN", secret)
+    mounting = "FROM scratch\nRUN --mount=type=secret,id=TOKEN true\n"
+    (iris.directory / "env/docker/Dockerfile.buildkit").write_text(mounting)
+    given = ["secret=id=aws,src=aws", f"build-arg=KEY={secret}", f"cache-to=type=s3,secret_access_key={secret}"]
+    keys, facts = [], []
+    for name in ("here", "there"):
+        monkeypatch.setenv("BENTOMAKE_CACHE_DIR", str(tmp_path / name))
+        assert iris.containerize(*given).errors == []
+        session = iris.session()
+        rows = [session.cache.read(f"trace/{key}") for key in session.cache.traces()]
+        session.close()
+        (manifest,) = [Manifest.from_json(row["manifest"]) for row in rows if row["rule"] == "image"]
+        keys.append(manifest.key)
+        facts.append({(entry.kind, entry.name): entry.digest for entry in manifest.lines})
+        kept = [path.read_bytes() for path in (tmp_path / name).rglob("*") if path.is_file()]
+        kept.append(json.dumps(rows).encode())
+        for told in (secret, *(hashlib.new(way, secret.encode()).hexdigest() for way in ("sha256", "sha1", "blake2b"))):
+            assert not any(told.encode() in data for data in kept)
+        assert of_value(secret) not in str(rows)
+    different = {what for what in facts[0] if facts[0][what] != facts[1][what]}
+    assert keys[0] != keys[1]
+    names = ("build_args", "options", "secrets")
+    assert different == {("secret", "TOKEN"), *(("param", f"image.{name}") for name in names)}
+
+
+@pytest.mark.parametrize("changed", [("DOCKER_BUILDKIT", "0"), ("BUILDAH_FORMAT", "docker")])
+def test_an_image_by_another_dockerfile_or_in_another_format_is_another(
+    changed: tuple[str, str], iris: Stored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    iris.docker = healthy(tmp_path / "buildah", "buildah")
+    iris.docker.answer("buildah inspect", {"FromImageID": "new", "FromImage": "iris:v1", "OCIv1": {}})
+    for state in ("ran", "cached"):
+        assert iris.containerize(backend="buildah").outcomes["image"].state == state
+    monkeypatch.setenv(*changed)
+    for state in ("ran", "cached"):
+        assert iris.containerize(backend="buildah").outcomes["image"].state == state
+
+
 def test_a_base_that_the_engine_fetched_for_the_build_makes_no_second_build(
     iris: Stored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,6 +218,22 @@ def test_a_base_that_the_engine_fetched_for_the_build_makes_no_second_build(
     iris.docker.answer(inspect, {**FOUND, "Id": "sha256:newer"})
     again = iris.containerize().outcomes["image"]
     assert again.state == "ran" and [reason.name for reason in again.reasons] == ["base:1"]
+
+
+@pytest.mark.parametrize("given", ["build-arg=BASE=theirs:1", "build-arg=BASE"])
+def test_a_base_that_a_build_argument_names_is_watched_and_not_named(
+    given: str, iris: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BASE", "theirs:1")
+    (iris.directory / "env/docker/Dockerfile").write_text("ARG BASE=unused:1\nFROM $BASE\n")
+    theirs, unused = (f"docker image inspect --format {{{{json .}}}} {name}:1" for name in ("theirs", "unused"))
+    iris.docker.answer(theirs, {**FOUND, "Id": "sha256:base"})
+    assert iris.containerize(given).outcomes["image"].state == "ran"
+    iris.docker.answer(unused, {**FOUND, "Id": "sha256:other"})
+    assert iris.containerize(given).outcomes["image"].state == "cached"
+    iris.docker.answer(theirs, {**FOUND, "Id": "sha256:other"})
+    again = iris.containerize(given).outcomes["image"]
+    assert again.state == "ran" and [reason.name for reason in again.reasons] == ["${BASE}"]
 
 
 def test_an_engine_that_is_not_there_is_said_once_and_nothing_is_fetched_for_it(iris: Stored) -> None:

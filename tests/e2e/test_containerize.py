@@ -104,6 +104,16 @@ def test_an_image_that_the_engine_has_no_more_is_made_again(shop: Shop) -> None:
     assert f"the image {first.tag}, as the engine has it, changed" in taken.said
 
 
+def test_its_id_is_noted_where_that_is_asked_for_made_or_not(shop: Shop, tmp_path: Path) -> None:
+    box = shop.project()
+    tag = box.build()
+    for number, ran in enumerate((True, False, False)):
+        words = [["--iidfile"], ["--opt", "iidfile"]][number % 2]
+        at = tmp_path / f"id-{number}"
+        made = shop.containerize(tag, *words[:-1], f"{words[-1]}={at}").good()
+        assert ("image" in made.ran) is ran and at.read_text() == shop.engine.id(tag)
+
+
 def test_it_is_named_as_often_as_asked_and_not_by_its_tag_then(shop: Shop) -> None:
     box = shop.project()
     tag = box.build()

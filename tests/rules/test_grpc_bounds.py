@@ -18,6 +18,7 @@ from test_lock import a_lock, pins_of
 from wheelhouses import Wheelhouse
 
 from bentomake.bento import grpc_bounds
+from bentomake.errors import StepError
 
 NEW = {"protobuf": "7.36.2", "grpcio": "1.85.3"}  # what an index has today
 
@@ -60,6 +61,21 @@ def test_the_users_own_bounds_stand_and_are_warned_of(
     (warning,) = warnings
     assert warning.startswith("bentoml 1.1 cannot serve gRPC with ")
     assert all(f"{name} {version} (wanted: " in warning for name, version in kept.items())
+
+
+@pytest.mark.parametrize("locker", ["uv", "pip-compile"])
+@pytest.mark.parametrize(("package", "times"), [("no-such-package-at-all", 1), ("grpcio-health-checking==1.85.1", 2)])
+def test_only_a_lock_that_they_may_have_hindered_is_tried_without_them(
+    locker: str, package: str, times: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran, run = [], FakeContext.run
+    monkeypatch.setattr(FakeContext, "run", lambda self, argv, **more: (ran.append(argv), run(self, argv, **more))[1])
+    if times == 1:
+        with pytest.raises(StepError, match="The requirements cannot be locked"):
+            locked(tmp_path, "bentoml[grpc]", package, locker=locker)
+    else:
+        locked(tmp_path, "bentoml[grpc]", package, locker=locker, installed={})
+    assert len(ran) == times
 
 
 def test_without_a_lock_they_are_constraints(tmp_path: Path) -> None:

@@ -366,6 +366,24 @@ def test_pip_args_about_the_way_leave_the_wheels_in_use(words: str) -> None:
     assert suits(words.split())
 
 
+@pytest.mark.parametrize(
+    ("image", "libc"),
+    [
+        ("python:3.11-slim", "glibc-2.36"),
+        ("python:3.11-slim-bullseye", "glibc-2.31"),
+        ("python:3.11-alpine", "musl"),
+        ("theirs:1", "glibc-2.28"),
+        # a user's template may have stages before the Bento's own
+        ("python:3.11-alpine AS one\nFROM python:3.11-slim AS base-container\nFROM x", "glibc-2.36"),
+        ("python:3.11-slim as one\nFROM python:3.11-alpine AS base-container\nFROM x", "musl"),
+    ],
+)
+def test_wheels_are_for_the_c_library_of_the_bentos_own_image(image: str, libc: str, tmp_path: Path) -> None:
+    house = Wheelhouse(tmp_path)
+    house.of(image=image)
+    assert house.target()["libc"] == libc
+
+
 @pytest.mark.parametrize("words", ["--no-cache-dir", "--timeout 9 --no-deps", "--force-reinstall", "--target x", "y"])
 def test_other_pip_args_have_the_image_fetch_by_itself(words: str) -> None:
     assert not suits(words.split())
