@@ -98,6 +98,8 @@ def _started(text: str, settings: Settings) -> HeadStart | None:
     imaging = Imaging(settings, read_key(settings.cache), ContentStore(settings.cache), where)
     if not isinstance(imaging.backend, EngineCommand) or imaging.must_note:
         return None
+    if type(imaging.backend).waiting is EngineCommand.waiting:
+        return None  # it never waits: not even its version need be asked
     glance = _Glance(imaging, library.directory(tag))
     info = yaml_text.glance(glance.text(f"bento/{BENTO_YAML}"))
     digest = info["content_digest"].removeprefix("sha256:")

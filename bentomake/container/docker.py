@@ -42,8 +42,8 @@ class Docker(EngineCommand):
 
     def __init__(self, env: Mapping[str, str]) -> None:
         super().__init__()
-        self.buildkit = buildkit_wanted(env)
-        self.classic = not self.buildkit and self.head == ("build",)
+        self.wanted = buildkit_wanted(env)
+        self.classic = not self.wanted and self.head == ("build",)
         self.builder = env.get("BUILDX_BUILDER")
         self.named_contexts = self.dated = not self.classic
         self.words = CLASSIC if self.classic else BUILDKIT
