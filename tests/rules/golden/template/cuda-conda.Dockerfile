@@ -1,5 +1,8 @@
 # Written by bentomake. The layers stand in the order in which things change, the sources last.
 
+# Caches of the template begin with this: empty.
+FROM scratch AS cached
+
 FROM debian:bullseye-slim as conda-build
 
 RUN --mount=type=cache,from=cached,sharing=shared,target=/var/cache/apt \
