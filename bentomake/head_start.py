@@ -98,8 +98,10 @@ def _started(text: str, settings: Settings) -> HeadStart | None:
     if not settings.force and os.path.exists(looked_at(settings, where, tag)):
         return None  # its image was asked for before: most likely it is there
     imaging = Imaging(settings, read_key(settings.cache), ContentStore(settings.cache), where)
-    if not isinstance(imaging.backend, EngineCommand) or imaging.must_note or imaging.builder is not None:
-        return None  # a builder of the user's own may be down: it would be booted for what may be a mistake
+    if not isinstance(imaging.backend, EngineCommand) or not imaging.backend.waits or imaging.must_note:
+        return None
+    if imaging.builder is not None:  # of the user's own, it may be down: it would be booted for what may be a mistake
+        return None
     glance = _Glance(imaging, library.directory(tag))
     info = yaml_text.glance(glance.text(f"bento/{BENTO_YAML}"))
     digest = info["content_digest"].removeprefix("sha256:")

@@ -161,6 +161,12 @@ class Imaging:
         return option in getattr(self.backend, "words", ()) if takes is None else bool(takes(option.replace("-", "_")))
 
     @property
+    def plain_because(self) -> tuple[str, str] | None:
+        """Why the engine gets the plain Dockerfile though nobody asked for that, and what would be better."""
+        tell = getattr(self.backend, "plain_because", None)  # a registered backend says itself what it takes
+        return tell() if tell else None
+
+    @property
     def dated(self) -> bool:
         """Whether the engine makes images of the time that it is told."""
         return bool(getattr(self.backend, "dated", True))

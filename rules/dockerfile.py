@@ -78,6 +78,7 @@ def dockerfile(ctx: Context) -> Mapping[str, Produced]:
     and has install.sh only where bento.yaml is of the older form.
     """
     from bentomake.container.rendering import render
+    from bentomake.container.template_wants import granted
 
     in_code = image.of(ctx)
     if in_code is not None:
@@ -89,6 +90,7 @@ def dockerfile(ctx: Context) -> Mapping[str, Produced]:
     template = _user_template(ctx)
     facts = _facts(ctx, environment, script, template)
     facts |= image_commands.facts(ctx, in_code, facts)
+    facts |= granted(template and template.text, facts)
     ours = {name: ctx.template(name) for name in dockerfile.templates if name.endswith(".j2")}
     made: dict[str, Produced] = {ENTRYPOINT: _executable(ctx, "entrypoint", ctx.template("entrypoint.sh").encode())}
     if template is None:
@@ -224,12 +226,8 @@ def _line(ctx: Context, name: str, value: object) -> str:
     return text
 
 
-def _listed(ctx: Context, name: str) -> list[str]:
-    return [_line(ctx, name, item) for item in ctx.param(name) or []]
-
-
 def _words(ctx: Context, name: str) -> list[str]:
-    return list(dict.fromkeys(word for item in _listed(ctx, name) for word in item.split()))
+    return list(dict.fromkeys(word for item in ctx.param(name) or [] for word in _line(ctx, name, item).split()))
 
 
 def _one_word(ctx: Context, name: str) -> str | None:

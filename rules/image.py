@@ -42,6 +42,8 @@ def image(ctx: Context) -> Mapping[str, Produced]:
     if name is None:
         raise UsageError(f"{bento['name']}:{bento['version']} has no {DOCKERFILE}.", hint="Build the Bento again.")
     text = ctx.input("bento").text(f"bento/{name}")
+    if name == DOCKERFILE and BUILDKIT in tree and (why := engine.plain_because):
+        ctx.warn(why[0], hint=why[1])
     apart = _apart(tree, text, engine)
     main = {path: entry for path, entry in tree.items() if path not in apart}
     sources = {f"{_SOURCES}/{path}": tree[path] for path in apart}

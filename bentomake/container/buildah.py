@@ -1,9 +1,10 @@
-"""buildah: `buildah build`; OCI images, no daemon; it knows the mounts and the contexts of BuildKit's Dockerfiles."""
+"""buildah: `buildah build`; OCI images, no daemon; of BuildKit's Dockerfiles, newer ones have the mounts."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, ClassVar
 
 from ..bento.epoch import VARIABLE
@@ -39,10 +40,36 @@ class Buildah(EngineCommand):
 
     def __init__(self, env: Mapping[str, str] | None = None) -> None:
         super().__init__()
-        self.buildkit = buildkit_wanted(env or {})
+        self._env = env or {}
+        self.wanted = buildkit_wanted(self._env)
+        self._number: str | None = None
         # A build that fails, or is interrupted, leaves its container behind, but for --force-rm; that wants --layers.
         cached = self.env(env or {})["BUILDAH_LAYERS"].lower() in ("true", "1")
         self.tidy: tuple[str, ...] = (f"--layers={str(cached).lower()}", "--force-rm")
+
+    @property
+    def buildkit(self) -> bool:
+        return self.wanted and self.outdated is None
+
+    @cached_property
+    def outdated(self) -> str | None:
+        """Its release, if that may not have what BuildKit's Dockerfiles mount."""
+        try:
+            number = self.number(self._env)
+        except BackendUnhealthy:  # said by `version`
+            return None
+        return f"{self.name} {number}" if numbers(number) < self.oldest else None
+
+    def plain_because(self) -> tuple[str, str] | None:
+        """Why it is given the plain Dockerfile though nobody asked for that, and what would be better."""
+        if not self.wanted or self.outdated is None:
+            return None
+        oldest = ".".join(map(str, self.oldest))
+        return (
+            f"{self.outdated} gets the plain Dockerfile: what the other mounts came with {self.name} {oldest}. Each "
+            "build fetches its packages anew.",
+            f"Upgrade: {self.get.partition(', or')[0]}. DOCKER_BUILDKIT=0 asks for the plain one, and nothing is said.",
+        )
 
     def check_one(self, name: str, value: Value) -> None:
         super().check_one(name, value)
@@ -82,18 +109,14 @@ class Buildah(EngineCommand):
             store = f"{told['store']['GraphDriverName']} {told['store']['GraphRoot']}"
         except (ValueError, LookupError, TypeError):
             raise self.unhealthy("buildah is installed, but does not work.", asked, "Try `buildah info`.") from None
-        said = self.ask(env, "--version").stdout.split()[:3]
-        self.expect(said[-1] if said else "")
-        return f"{' '.join(said)} ({store}, {self.env(env)['BUILDAH_FORMAT']})"
+        return f"{self.name} version {self.number(env)} ({store}, {self.env(env)['BUILDAH_FORMAT']})"
 
-    def expect(self, version: str) -> None:
-        """BackendUnhealthy if such an engine may not have all that the Dockerfile asks of it."""
-        if self.buildkit and numbers(version) < self.oldest:
-            oldest = ".".join(map(str, self.oldest))
-            raise BackendUnhealthy(
-                f"{self.name} {version} may not have what the Dockerfile mounts: {oldest} has.",
-                hint=f"Set DOCKER_BUILDKIT=0 for a plain Dockerfile, or upgrade: {self.get}",
-            )
+    def number(self, env: Mapping[str, str]) -> str:
+        """Its version, `1.28.2`; asked once."""
+        if self._number is None:
+            words = self.ask(env, "--version").stdout.split()
+            self._number = words[2] if len(words) > 2 else "?"
+        return self._number
 
     def image(self, reference: str, env: Mapping[str, str]) -> Image | None:
         return self.inspected(reference, self.ask(env, "inspect", "--type", "image", reference))

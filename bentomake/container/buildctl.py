@@ -34,7 +34,7 @@ class Buildctl(EngineCommand):
 
     def __init__(self, env: Mapping[str, str]) -> None:
         super().__init__()
-        self.buildkit = buildkit_wanted(env)
+        self.wanted = buildkit_wanted(env)
 
     def check(self, options: Options) -> None:
         super().check(options)

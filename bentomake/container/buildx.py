@@ -12,6 +12,7 @@ from .request import Request
 class Buildx(Docker):
     name = "buildx"
     head = ("buildx", "build")
+    waits = False  # its builder is whichever `docker buildx use` named: it may be down, and would be booted
 
     def spelled(self, request: Request) -> list[str]:
         words = super().spelled(request)
@@ -24,9 +25,6 @@ class Buildx(Docker):
     def stores(self, options: Options) -> bool:
         somewhere = options.on("load") or bool(options.values("output"))
         return loads_by_itself(options) or (somewhere and not options.on("push") and super().stores(options))
-
-    def waiting(self, argv: list[str]) -> list[str] | None:
-        return None  # its builder is whichever `docker buildx use` named: it may be down, and would be booted
 
     def version(self, env: Mapping[str, str]) -> str:
         docker = super().version(env)

@@ -38,12 +38,13 @@ class Docker(EngineCommand):
         "GOGC": "800",  # buildx is small and short-lived: it would collect garbage before it has said a word
     }
     opening = (_VERSION,)
+    waits = True
     get = f"{_GET_DOCKER}, or choose another engine with --backend."
 
     def __init__(self, env: Mapping[str, str]) -> None:
         super().__init__()
-        self.buildkit = buildkit_wanted(env)
-        self.classic = not self.buildkit and self.head == ("build",)
+        self.wanted = buildkit_wanted(env)
+        self.classic = not self.wanted and self.head == ("build",)
         self.builder = env.get("BUILDX_BUILDER")
         self.named_contexts = self.dated = not self.classic
         self.words = CLASSIC if self.classic else BUILDKIT

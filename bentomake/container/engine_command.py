@@ -35,7 +35,7 @@ class EngineCommand(ABC):
     name: str = ""
     binary: str = ""
     head: tuple[str, ...] = ("build",)
-    buildkit: bool = False
+    wanted: bool = False  # whether it is to get the Dockerfile with BuildKit's syntax
     named_contexts: bool = True
     words: frozenset[str] = frozenset()
     defaults: ClassVar[Mapping[str, str]] = {}
@@ -43,6 +43,7 @@ class EngineCommand(ABC):
     valued_switches: frozenset[str] = frozenset()  # `--pull=always`
     get: str = ""  # where to get it
     dated: bool = True  # whether its images are of the time that SOURCE_DATE_EPOCH says
+    waits: bool = False  # whether `waiting` has an answer, and it is of use
     rooted: bool = False  # whether root is to ask it, by sudo
     opening: tuple[tuple[str, ...], ...] = ()  # the questions of `version`, where `ahead` may ask them
 
@@ -50,6 +51,10 @@ class EngineCommand(ABC):
         self._begun: dict[tuple[str, ...], Begun] = {}
 
     # What is asked for
+
+    @property
+    def buildkit(self) -> bool:
+        return self.wanted
 
     def check(self, options: Options) -> None:
         for name, value in options.given:
@@ -117,6 +122,10 @@ class EngineCommand(ABC):
     def direct(self, argv: list[str], env: dict[str, str]) -> list[str]:
         """The same command with nothing in between, if there is such a way; it may add to `env`."""
         return argv
+
+    def plain_because(self) -> tuple[str, str] | None:
+        """Why it is given the plain Dockerfile though nobody asked for that, and what would be better; else None."""
+        return None
 
     def waiting(self, argv: list[str]) -> list[str] | None:
         """The same command, to be started before its Dockerfile and contexts are there; None if that is no use."""

@@ -108,6 +108,8 @@ def advice(failed: Failure, dockerfile: str, files: Iterable[str]) -> str | None
         missing = _NO_SOURCE.search(said)
         return _another_path(instruction, (missing[1] or missing[2]).strip("/"), dockerfile, files) if missing else None
     if _NO_BASH.search(said):
+        if any(each.word == "SHELL" and each.first < instruction.first for each in instructions(dockerfile)):
+            return "OCI images have no SHELL, and buildah and podman go without: add --opt format=docker."
         return 'That is for bash, which /bin/sh is not in this image: write SHELL ["bash", "-c"] above it.'
     lacking = _NO_PROGRAM.search(said)
     if lacking:

@@ -30,7 +30,7 @@ class Nerdctl(EngineCommand):
 
     def __init__(self, env: Mapping[str, str]) -> None:
         super().__init__()
-        self.buildkit = buildkit_wanted(env)
+        self.wanted = buildkit_wanted(env)
         if sys.platform == "darwin":
             self.get = "On macOS it runs in lima (https://github.com/lima-vm/lima#getting-started)."
 

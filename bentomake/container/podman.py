@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from typing import Any
 
 from .backend import BackendUnhealthy
 from .buildah import Buildah
@@ -26,8 +27,23 @@ class Podman(Buildah):
     def __init__(self, env: Mapping[str, str] | None = None) -> None:
         super().__init__(env)
         self.tidy = ()  # so it is by itself
+        self._info: dict[str, Any] | None = None
 
     def version(self, env: Mapping[str, str]) -> str:
+        told = self._told(env)
+        store = f"{told['store']['graphDriverName']} {told['store']['graphRoot']}"
+        return f"podman {told['version']['Version']} ({store}, {self.env(env)['BUILDAH_FORMAT']})"
+
+    def number(self, env: Mapping[str, str]) -> str:
+        return str(self._told(env)["version"]["Version"])
+
+    def _told(self, env: Mapping[str, str]) -> dict[str, Any]:
+        """What `podman info` tells, with all that is wanted of it; asked once."""
+        if self._info is None:
+            self._info = self._asked(env)
+        return self._info
+
+    def _asked(self, env: Mapping[str, str]) -> dict[str, Any]:
         if sys.platform == "darwin":
             asked = self.ask(env, "machine", "info", "--format", "{{json .Host.MachineState}}")
             if asked.stdout.strip().strip('"').lower() != "running":
@@ -36,13 +52,11 @@ class Podman(Buildah):
                 )
         asked = self.ask(env, "info", "--format", "json")
         try:
-            told = json.loads(asked.stdout)
-            store = f"{told['store']['graphDriverName']} {told['store']['graphRoot']}"
-            version = str(told["version"]["Version"])
+            told: dict[str, Any] = json.loads(asked.stdout)
+            _ = told["store"]["graphDriverName"], told["store"]["graphRoot"], told["version"]["Version"]
         except (ValueError, LookupError, TypeError):
             raise self.unhealthy("podman is installed, but does not work.", asked, "Try `podman info`.") from None
-        self.expect(version)
-        return f"podman {version} ({store}, {self.env(env)['BUILDAH_FORMAT']})"
+        return told
 
     image = EngineCommand.image
     image_of = EngineCommand.image_of

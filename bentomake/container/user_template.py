@@ -28,19 +28,19 @@ class UsersOwn:
         self._taken = {*taken, main}
         self._main = main
         self._data = context_file.read(ctx, OPTION, path)
-        self._text = self._decoded(self._data, self._path)
+        self.text = self._decoded(self._data, self._path)
         self._files: dict[str, str | None] = {}
 
     def mentions(self, word: str) -> bool:
         """Whether the template's own text has this word."""
-        return re.search(rf"\b{re.escape(word)}\b", self._text) is not None
+        return re.search(rf"\b{re.escape(word)}\b", self.text) is not None
 
     def render(self, templates: Mapping[str, str], facts: Mapping[str, Any]) -> dict[str, Produced]:
         """Both Dockerfiles and the template's files, by their paths in the Bento.
 
         BentofileError with the template's line for what cannot be rendered; warnings for what will surprise.
         """
-        if not re.search(r"\{%[-+]?\s*extends\b", self._text):
+        if not re.search(r"\{%[-+]?\s*extends\b", self.text):
             self._ctx.warn(
                 f"{self._path} does not extend bento_base_template: it is the whole Dockerfile, and must do all that "
                 "the Bento needs.",
@@ -71,7 +71,7 @@ class UsersOwn:
         from .rendering import TemplateProblem, UserTemplate
 
         while True:
-            user = UserTemplate(self._path, self._text, self._files)
+            user = UserTemplate(self._path, self.text, self._files)
             try:
                 made = render_guarded(self._ctx.run, f"{self._ctx.workdir}/rendered.json", templates, facts, user)
                 asked = [name for one in made for name in one.asked]

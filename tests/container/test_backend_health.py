@@ -9,6 +9,7 @@ import pytest
 from stand_in import HEALTHY, StandIns, healthy
 
 from bentomake.container.backend import BackendUnhealthy
+from bentomake.container.buildah import Buildah
 from bentomake.container.options import Options
 from bentomake.container.registry import get_backend
 from bentomake.container.request import Request
@@ -139,17 +140,44 @@ def test_an_engine_that_is_there_and_broken(name: str, tmp_path: Path) -> None:
     assert (error.message, error.detail) == (f"{name} is installed, but does not work.", "no storage")
 
 
-@pytest.mark.parametrize(("name", "oldest"), [("buildah", "1.28"), ("podman", "4.3")])
-def test_an_engine_that_may_be_too_old_for_what_the_dockerfile_mounts(name: str, oldest: str, tmp_path: Path) -> None:
+def outdated(tmp_path: Path, name: str) -> StandIns:
+    """A stand-in that prints the version of a release without BuildKit's mounts."""
     stand_ins = healthy(tmp_path, name)
     stand_ins.answer("buildah --version", "buildah version 1.23.1 (image-spec 1.0.1)\n")
     stand_ins.answer(
-        "podman info", {"store": {"graphDriverName": "o", "graphRoot": "/"}, "version": {"Version": "3.4"}}
+        "podman info", {"store": {"graphDriverName": "o", "graphRoot": "/"}, "version": {"Version": "3.4.4"}}
     )
-    error = complaint(name, stand_ins.env)
-    assert error.message.endswith(f"may not have what the Dockerfile mounts: {oldest} has.")
-    assert (error.hint or "").startswith("Set DOCKER_BUILDKIT=0 for a plain Dockerfile, or upgrade: https://")
-    get_backend(name, {"DOCKER_BUILDKIT": "0"}).health(stand_ins.env)
+    return stand_ins
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "newer"), [("buildah", "1.23.1", "buildah 1.28"), ("podman", "3.4.4", "podman 4.3")]
+)
+def test_an_engine_that_is_too_old_for_the_mounts_gets_the_plain_dockerfile(
+    name: str, number: str, newer: str, tmp_path: Path
+) -> None:
+    stand_ins = outdated(tmp_path, name)
+    backend = get_backend(name, stand_ins.env)
+    backend.health(stand_ins.env)
+    assert not backend.buildkit and number in backend.version(stand_ins.env)
+    assert isinstance(backend, Buildah)
+    what, better = backend.plain_because() or ("", "")
+    assert what.startswith(f"{name} {number} gets the plain Dockerfile") and f"came with {newer}." in what
+    assert better.startswith("Upgrade: https://") and ", or" not in better.partition(" DOCKER_BUILDKIT=0 ")[0]
+    question = {"buildah": ["buildah", "--version"], "podman": ["podman", "info"]}[name]
+    assert [call["argv"][:2] for call in stand_ins.calls].count(question) == 1
+
+    asked_for = get_backend(name, {**stand_ins.env, "DOCKER_BUILDKIT": "0"})
+    assert isinstance(asked_for, Buildah) and not asked_for.buildkit and asked_for.plain_because() is None
+
+
+@pytest.mark.parametrize("name", ["buildah", "podman"])
+def test_an_engine_that_is_new_enough_gets_the_better_one_and_one_that_is_not_there_is_no_old_one(
+    name: str, tmp_path: Path
+) -> None:
+    for env in (healthy(tmp_path, name).env, StandIns(tmp_path / "none").env):
+        backend = get_backend(name, env)
+        assert isinstance(backend, Buildah) and backend.buildkit and backend.plain_because() is None
 
 
 # Images

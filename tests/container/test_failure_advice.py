@@ -77,6 +77,15 @@ def test_words_of_bash_for_another_shell(said: str) -> None:
     assert told(RUN, "+ echo", said) == OF_BASH
 
 
+def test_a_shell_that_the_engine_does_not_take() -> None:
+    """buildah's images are OCI's, which have no SHELL: it warns, and goes on without."""
+    text = 'FROM debian\nSHELL ["bash", "-c"]\nRUN A=( b )\n'
+    failed = Failure(at(text, 3), ['/bin/sh: 1: Syntax error: "(" unexpected'])
+    assert (advice(failed, text, FILES) or "").endswith("buildah and podman go without: add --opt format=docker.")
+    after = 'FROM debian\nRUN A=( b )\nSHELL ["bash", "-c"]\n'
+    assert advice(Failure(at(after, 2), failed.said), after, FILES) == OF_BASH
+
+
 @pytest.mark.parametrize(
     "said",
     [

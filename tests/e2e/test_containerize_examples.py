@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pytest
 import yaml
-from containers import ENGINES, Docker, with_engine
+from containers import EACH, ENGINES, Docker, with_engine
 from harness import World
 
 pytestmark = [
@@ -61,7 +61,7 @@ def stored(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return Stored(world, request.param, project.make().good().tag)
 
 
-@pytest.fixture(scope="module", params=sorted(ENGINES))
+@pytest.fixture(scope="module", params=sorted(EACH))
 def engine(request: pytest.FixtureRequest) -> Docker:
     return ENGINES[request.param]
 

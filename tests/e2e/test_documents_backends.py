@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -39,13 +40,15 @@ class Machine:
         self.tag = project.make().good().tag
         self.engines = directory / "engines"
 
-    def told(self, *argv: str) -> list[tuple[list[str], dict[str, str]]]:
-        """Run a command: what engines were told to build, and with which variables."""
+    def told(self, *argv: str, answers: Mapping[str, object] | None = None) -> list[tuple[list[str], dict[str, str]]]:
+        """Run a command: what engines were told to build, and with which variables; `said` is what it said."""
         stand_ins = healthy(self.engines, *ENGINES)
+        for question, answer in (answers or {}).items():
+            stand_ins.answer(question, answer)
         for inspect in ("docker image inspect", "podman image inspect", "buildah inspect"):
             stand_ins.answer(inspect, err="No such image", code=1)
         path = ":".join([str(stand_ins.directory), str(Path(SCRIPT).parent), self.world.env["PATH"]])
-        self.world.command(list(argv), env={"PATH": path, "DOCKER_CONTEXT": "stand-in"}).good()
+        self.said = self.world.command(list(argv), env={"PATH": path, "DOCKER_CONTEXT": "stand-in"}).good().stderr
         return [(call["argv"], call["env"]) for call in stand_ins.calls if "build" in call["argv"]]
 
 
@@ -89,3 +92,26 @@ def test_from_python(machine: Machine) -> None:
     assert words.startswith("podman build ") and machine.tag in argv
     assert "--build-arg BENTOML_FEATURES=grpc,grpc-reflection" in words
     assert "--cache-from registry.com/my_cache:v1" in words.replace("=registry", " registry")
+
+
+OLD = {
+    "buildah": {"buildah --version": "buildah version 1.23.1 (image-spec 1.0.1)\n"},
+    "podman": {
+        "podman info": {"store": {"graphDriverName": "o", "graphRoot": "/"}, "version": {"Version": "3.4.4"}},
+    },
+}
+
+
+@pytest.mark.parametrize("engine", sorted(OLD))
+def test_an_old_release_just_works_and_is_told_what_it_misses(engine: str, machine: Machine) -> None:
+    line = f"bentomake containerize pytorch-mnist --backend {engine} --image-tag {engine}:old"
+    ((argv, _),) = machine.told("sh", "-c", line, answers=OLD[engine])
+    assert argv[0] == engine and argv[argv.index("--file") + 1].endswith("/env/docker/Dockerfile")
+    assert machine.said.count(f"warning: {engine} ") == 1 and " gets the plain Dockerfile: " in machine.said
+
+    ((argv, _),) = machine.told("sh", "-c", f"DOCKER_BUILDKIT=0 {line}", answers=OLD[engine])
+    assert argv[argv.index("--file") + 1].endswith("/env/docker/Dockerfile") and "warning" not in machine.said
+
+    # A newer one is another engine: it gets the other Dockerfile, and makes another image.
+    ((argv, _),) = machine.told("sh", "-c", line)
+    assert argv[argv.index("--file") + 1].endswith("/env/docker/Dockerfile.buildkit") and "warning" not in machine.said

@@ -1,8 +1,8 @@
-"""The guide's templates that compile and package: what stops them as they are written there, and that they work then.
+"""The guide's templates that compile and package: how far they go as they are written there, and that they work then.
 
-Each is pasted as it stands. It cannot work so, whoever builds it: tensorflow's words of bash are for a shell that is
-not bash, for a compiler that nobody has installed, and it looks for its library elsewhere than it has put it; the
-package's paths are not those of a Bento, nor of the other stage. Each time, what is told is enough to go on.
+Each is pasted as it stands. tensorflow's words are for bash and for a compiler, which this image has for them; it ends
+where it looks for its library elsewhere than it has put it. The package's paths are not those of a Bento, nor of the
+other stage. Whoever builds these gets as far at best (DEVIATIONS.md); what is told is enough to go on.
 """
 
 from __future__ import annotations
@@ -136,21 +136,8 @@ def test_an_operation_for_tensorflow(box_shop: Shop, base_with_tensorflow: str) 
 
     pasted = box.containerize(*other_base)
     assert "RUN pip3 install tensorflow" in pasted.log and "Successfully installed tensorflow-2.0" in pasted.log
-    assert '  | /bin/sh: 1: Syntax error: "(" unexpected\n' in pasted.said
-    assert why(pasted) == (
-        "Dockerfile.template (line 11 of the template)",
-        'That is for bash, which /bin/sh is not in this image: write SHELL ["bash", "-c"] above it.',
-    )
-    box.project.edit("Dockerfile.template", "WORKDIR /tmp\n", 'WORKDIR /tmp\nSHELL ["bash", "-c"]\n')
-    uncompiled = box.containerize(*other_base)
-    assert why(uncompiled) == (
-        "Dockerfile.template (line 12 of the template)",
-        "The image has no g++: install it by docker.system_packages, in the template, or in a base image of your own.",
-    )
-    box.project.edit("bentofile.yaml", "docker:\n", "docker:\n  system_packages:\n    - build-essential\n")
-    misplaced = box.containerize(*other_base)
-    assert "cannot statx '/usr/lib/zero_out.so': No such file or directory\n" in misplaced.said
-    assert why(misplaced) == ("Dockerfile.template (line 20 of the template)", "")
+    assert "cannot statx '/usr/lib/zero_out.so': No such file or directory\n" in pasted.said
+    assert why(pasted) == ("Dockerfile.template (line 19 of the template)", "")
 
     box.project.edit("Dockerfile.template", "-o zero_out.so", "-o /usr/lib/zero_out.so")
     made = box.containerize(*other_base).good()

@@ -8,6 +8,7 @@ the real one would refuse, these refuse too. On the whole they have less than th
 - amazonlinux, ubi8, cuda with ubi8: /bin/sh is bash; no find, tar, which; a Python or `useradd` once it is installed.
 - ubi8/python-311: an unprivileged user, and a HOME that is not of whoever runs.
 - cuda with Ubuntu: Debian without a Python, with its real apt-get; bookworm's Python is 3.11, Ubuntu's is another.
+- bullseye, for the guide's template: its apt-get brings a wget that has one file, a stand-in for Miniconda's installer.
 - miniconda: a conda that makes venvs, and that refuses Anaconda's channels as the real one's plugin does.
 
 apk, dnf, yum, amazon-linux-extras and conda are scripts: they take the words that Dockerfiles of bentomake have for
@@ -27,6 +28,9 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 NO_PYTHON = "bentomake-stand-in-without-python:1"  # as a user's own base image
 
+BULLSEYE = "software-properties-common bzip2 ca-certificates git libglib2.0-0 libsm6 libxext6 libxrender1 mercurial "
+BULLSEYE += "openssh-client procps subversion"
+
 # The target of the Dockerfile below → names that Dockerfiles of bentomake have for that image.
 TARGETS: dict[str, list[str]] = {
     "alpine": ["python:3.11-alpine"],
@@ -38,6 +42,7 @@ TARGETS: dict[str, list[str]] = {
     "debian-cuda": ["nvidia/cuda:12.8.1-cudnn-runtime-ubuntu24.04", "nvidia/cuda:12.1.1-cudnn8-runtime-ubuntu22.04"],
     "debian-conda": ["continuumio/miniconda3:latest"],
     "no-python": [NO_PYTHON],
+    "bullseye": ["debian:bullseye-slim"],
 }
 
 _DOCKERFILE = f"""
@@ -73,6 +78,12 @@ RUN ln -s python3.11 /opt/conda/bin/python3 && ln -s python3.11 /opt/conda/bin/p
 FROM conda AS debian-conda
 ENV LANG=C.UTF-8 LC_ALL=C.UTF-8 PATH=/opt/conda/bin:{_PATH}
 RUN printf 'channels:\\n  - defaults\\n' >/opt/conda/.condarc && touch /opt/conda/asks-for-terms
+
+FROM bare AS bullseye
+COPY --from=conda /opt/conda /stand-in/miniconda
+RUN cd /stand-in && mkdir -p miniconda/etc/profile.d packages/wget/usr/bin && mv wget packages/wget/usr/bin/ \\
+ && touch miniconda/etc/profile.d/conda.sh miniconda/lib/x.a miniconda/lib/x.js.map && rm /bin/apt-get \\
+ && for name in {BULLSEYE}; do mkdir -p packages/$name; done && mv apt-get /usr/bin/
 
 FROM ground AS alpine
 RUN ["/bin/busybox", "sh", "/stand-in/only-busybox"]
@@ -120,6 +131,29 @@ ENV BASH_ENV=/opt/app-root/bin/activate ENV=/opt/app-root/bin/activate
 WORKDIR /opt/app-root/src
 USER 1001
 ENTRYPOINT ["container-entrypoint"]
+"""
+
+_APT_GET = r"""#!/bin/sh
+set -eu
+case "$*" in
+"update -y") [ -d /var/lib/apt ] && [ -d /var/cache/apt ] && touch /var/lib/apt/updated; exit ;;
+"install -y --no-install-recommends --allow-remove-essential "*) [ -f /var/lib/apt/updated ] && shift 4 ;;
+clean) exit 0 ;;
+*) echo "apt-get: not as the guide says it: $*" >&2; exit 1 ;;
+esac
+exec /stand-in/install "$@"
+"""
+
+_WGET = r"""#!/bin/sh
+set -eu
+[ "$*" = "https://repo.anaconda.com/miniconda/Miniconda3-py39_4.11.0-Linux-$(uname -m).sh -O miniconda.sh -q" ]
+cp /stand-in/miniconda.sh miniconda.sh
+"""
+
+MINICONDA = r"""#!/bin/sh
+set -eu
+[ "$*" = "-b -p /opt/conda" ] || { echo "Miniconda: not as the guide says it: $*" >&2; exit 1; }
+cp -a /stand-in/miniconda /opt/conda
 """
 
 _INSTALL = r"""#!/bin/sh
@@ -262,6 +296,13 @@ def create(prefix, words):
         shutil.copytree(package, package.replace("/opt/conda", prefix))
     os.mkdir(prefix + "/conda-meta")
 
+def install(words):
+    if words[:1] != ["--override-channels"]:
+        fail("install without --override-channels")
+    if words[-2:] != ["python=3.11", "pip"] or "-c" not in words:
+        fail(f"packages {words}")
+    os.makedirs("/opt/conda/conda-meta", exist_ok=True)
+
 def update(prefix, words):
     accepted(configured())
     if len(words) != 2 or words[0] != "-f" or not os.path.isdir(prefix + "/conda-meta"):
@@ -284,6 +325,10 @@ if os.getuid() != 0:
     fail("EnvironmentNotWritableError")
 if words[:3] == ["create", "-y", "-p"]:
     create(words[3], words[4:])
+elif words[:4] == ["install", "-y", "-n", "base"]:
+    install(words[4:])
+elif words[:4] == ["env", "update", "-n", "base"]:
+    update("/opt/conda", words[4:])
 elif words[:3] == ["env", "update", "-p"]:
     update(words[3], words[4:])
 elif words != ["clean", "-afy"]:
@@ -294,6 +339,7 @@ _SCRIPTS = {
     **{"install": _INSTALL, "apk": _APK, "dnf": _DNF, "amazon-linux-extras": _EXTRAS, "conda": _CONDA},
     **{"addgroup": _ADDGROUP, "adduser": _ADDUSER, "only-busybox": _ONLY_BUSYBOX, "only-rpm": _ONLY_RPM},
     "git": "#!/bin/sh\necho git version 2\n",
+    **{"apt-get": _APT_GET, "wget": _WGET, "miniconda.sh": MINICONDA},
     "python3-of-dnf": "#!/bin/sh\necho 'this is Python 3.9, and dnf alone has a use for it' >&2\nexit 1\n",
 }
 

@@ -1,4 +1,7 @@
-"""The templates of BentoML's guide "Advanced Containerization", written out: name → (template, options)."""
+"""The templates of BentoML's guide "Advanced Containerization", written out: name → (template, options).
+
+What the guide's page has lost (names of files, of blocks, of links) is as in its source.
+"""
 
 from __future__ import annotations
 
@@ -101,6 +104,7 @@ _CUDA_CONDA = """\
 {% extends bento_base_template %}
 {# Make sure to change the correct python_version and conda version accordingly. #}
 {# example: py38_4.10.3 #}
+{# refers to https://repo.anaconda.com/miniconda/ for miniconda3 base #}
 {% set conda_version="py39_4.11.0" %}
 {% set conda_path="/opt/conda" %}
 {% set conda_exec=[conda_path, "bin", "conda"] | join("/") %}
@@ -111,7 +115,19 @@ RUN --mount=type=cache,from=cached,sharing=shared,target=/var/cache/apt \\
 \t--mount=type=cache,from=cached,sharing=shared,target=/var/lib/apt \\
 \tapt-get update -y && \\
 \tapt-get install -y --no-install-recommends --allow-remove-essential \\
-\tbzip2 ca-certificates wget && \\
+\tsoftware-properties-common \\
+\tbzip2 \\
+\tca-certificates \\
+\tgit \\
+\tlibglib2.0-0 \\
+\tlibsm6 \\
+\tlibxext6 \\
+\tlibxrender1 \\
+\tmercurial \\
+\topenssh-client \\
+\tprocps \\
+\tsubversion \\
+\twget && \\
 \tapt-get clean
 
 ENV PATH {{ conda_path }}/bin:$PATH
@@ -119,10 +135,28 @@ ENV PATH {{ conda_path }}/bin:$PATH
 ARG CONDA_VERSION={{ conda_version }}
 
 RUN set -ex && \\
-\tMINICONDA_URL="https://repo.anaconda.com/miniconda/Miniconda3-${CONDA_VERSION}-Linux-x86_64.sh" && \\
-\twget "${MINICONDA_URL}" -O miniconda.sh -q && \\
+\tUNAME_M=$(uname -m) && \\
+\tif [ "${UNAME_M}" = "x86_64" ]; then \\
+\tMINICONDA_URL="https://repo.anaconda.com/miniconda/Miniconda3-${CONDA_VERSION}-Linux-x86_64.sh"; \\
+\tSHA256SUM="4ee9c3aa53329cd7a63b49877c0babb49b19b7e5af29807b793a76bdb1d362b4"; \\
+\telif [ "${UNAME_M}" = "s390x" ]; then \\
+\tMINICONDA_URL="https://repo.anaconda.com/miniconda/Miniconda3-${CONDA_VERSION}-Linux-s390x.sh"; \\
+\tSHA256SUM="e5e5e89cdcef9332fe632cd25d318cf71f681eef029a24495c713b18e66a8018"; \\
+\telif [ "${UNAME_M}" = "aarch64" ]; then \\
+\tMINICONDA_URL="https://repo.anaconda.com/miniconda/Miniconda3-${CONDA_VERSION}-Linux-aarch64.sh"; \\
+\tSHA256SUM="00c7127a8a8d3f4b9c2ab3391c661239d5b9a88eafe895fd0f3f2a8d9c0f4556"; \\
+\telif [ "${UNAME_M}" = "ppc64le" ]; then \\
+\tMINICONDA_URL="https://repo.anaconda.com/miniconda/Miniconda3-${CONDA_VERSION}-Linux-ppc64le.sh"; \\
+\tSHA256SUM="8ee1f8d17ef7c8cb08a85f7d858b1cb55866c06fcf7545b98c3b82e4d0277e66"; \\
+\tfi && \\
+\twget "${MINICONDA_URL}" -O miniconda.sh -q && echo "${SHA256SUM} miniconda.sh" > shasum && \\
+\tif [ "${CONDA_VERSION}" != "latest" ]; then \\
+\tsha256sum --check --status shasum; \\
+\tfi && \\
 \tmkdir -p /opt && \\
-\tsh miniconda.sh -b -p {{ conda_path }} && rm miniconda.sh && \\
+\tsh miniconda.sh -b -p {{ conda_path }} && rm miniconda.sh shasum && \\
+\tfind {{ conda_path }}/ -follow -type f -name '*.a' -delete && \\
+\tfind {{ conda_path }}/ -follow -type f -name '*.js.map' -delete && \\
 \t{{ conda_exec }} clean -afy
 
 {{ super() }}
@@ -137,7 +171,8 @@ RUN set -ex && \\
 \techo "{{ conda_exec }} activate base" >> ~/.bashrc
 
 {% endblock %}
-{% block SETUP_BENTO_COMPONENTS %}
+{% block SETUP_BENTO_ENVARS %}
+
 SHELL [ "/bin/bash", "-eo", "pipefail", "-c" ]
 {{ super() }}
 {{ common.setup_conda(__python_version__, bento__path, conda_path=conda_path) }}

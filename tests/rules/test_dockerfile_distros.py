@@ -9,7 +9,9 @@ or how uv fetches a Python that the image has not. An image that is here under i
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +20,7 @@ import pytest
 import stand_in_bases
 from dockerfile_made import BUILDKIT, DOCKERFILE, make
 from engines import ENGINES, Buildah, Docker, bento_with
+from template_examples import EXAMPLES
 
 PLAIN_AND_BUILDKIT = [
     engine
@@ -161,6 +164,25 @@ def test_a_setup_script_may_bring_python_to_a_base_image_else_it_runs_after_the_
     look = "python3 -c 'import idna; print(idna.__version__)'; cat /opt/said; ls env/docker"
     seen = ["3.6", "0 hello", "entrypoint.sh", "setup_script"]
     assert engine.run(tag, "sh", "-c", look).splitlines() == seen, "it ran once, and left no mark"
+
+
+@pytest.mark.parametrize("engine", [e for e in PLAIN_AND_BUILDKIT if e.dockerfile == BUILDKIT], ids=lambda e: e.name)
+@pytest.mark.usefixtures("bases")
+def test_the_guides_template_that_adds_conda_to_cuda(engine: Docker, tmp_path: Path, tag: str) -> None:
+    """As it is written there, but for the sum of the installer, which is a stand-in here."""
+    template, _ = EXAMPLES["cuda-conda"]
+    sums = hashlib.sha256(stand_in_bases.MINICONDA.encode()).hexdigest()
+    template, changed = re.subn('SHA256SUM="[0-9a-f]{64}"', f'SHA256SUM="{sums}"', template)
+    assert changed == 4
+    files = {"Dockerfile.template": template.encode()}
+    made = make(tmp_path, docker__dockerfile_template="Dockerfile.template", files=files, **CUDA, **CONDA)
+    assert made.warnings == []
+    engine.build(bento_with(tmp_path, made), tag)
+    look = "python -c 'import idna, sys, toolz; print(sys.prefix, toolz.__version__)'; ls /opt/conda/lib /etc/profile.d"
+    seen = engine.run(tag, "sh", "-c", look).splitlines()
+    assert seen[0] == "/opt/conda 0.12.0" and "conda.sh" in seen and not {"x.a", "x.js.map"} & {*seen}
+    assert "activate base" in as_root(engine, tag, "cat /root/.bashrc")
+    assert as_root(engine, tag, "[ -e /var/lib/apt/updated ] || echo none") == "none\n", "it was in the cache alone"
 
 
 def there(*programs: str) -> str:

@@ -41,6 +41,61 @@ def test_every_example_of_the_documents_renders_as_the_golden_one(example: str, 
     assert made[TEMPLATE] == template
 
 
+INSTALLS = "apt-get install -y --no-install-recommends build-essential"
+
+
+@pytest.mark.parametrize(
+    ("run", "compilers"),
+    [
+        ("RUN g++ -O2 x.cc -o x", True),
+        ("RUN --network=none make install", True),
+        ("RUN set -ex && \\\n\tcd /x && gcc x.c", True),
+        ("RUN python -m pip install ./native", False),
+        ("RUN apt-get install -y \\\n    gcc \\\n    make && true", False),
+        ("{# make sure of this #}\n# make sure of that", False),
+        ("RUN ./make thing && echo 'it is to make one' && mymake x", False),
+        ("ENV CC=gcc", False),
+    ],
+)
+def test_a_compiler_that_the_template_calls_is_there_as_in_bentomls_images(
+    run: str, compilers: bool, tmp_path: Path
+) -> None:
+    made = rendered(tmp_path, extending(BASE_IMAGE=f"{{{{ super() }}}}\n{run}"))
+    assert (INSTALLS in made[DOCKERFILE]) is (INSTALLS in made[BUILDKIT]) is compilers
+    in_base = rendered(tmp_path / "given", extending(USER=f"{{{{ super() }}}}\n{run}"), docker__base_image="mine:1")
+    assert INSTALLS not in in_base[DOCKERFILE], "what is in a base image is the user's affair"
+
+
+@pytest.mark.parametrize(
+    ("run", "bash"),
+    [
+        ("RUN A=( $(ls) ) && echo ${A[@]}", True),
+        ("RUN true && \\\n\tA+=(b)", True),
+        ("RUN diff <(ls /a) <(ls /b)", True),
+        ("RUN wc <<<word", True),
+        ("RUN set -euo pipefail && true", True),
+        ('SHELL ["zsh", "-c"]\nRUN A=( b )', False),
+        ("RUN wc <<EOF\nword\nEOF", False),
+        ("RUN echo $(ls) $((1+(2))) >/x", False),
+        ("# A=( b )", False),
+    ],
+)
+def test_words_that_only_bash_knows_get_bash_where_sh_is_another(run: str, bash: bool, tmp_path: Path) -> None:
+    line = 'SHELL ["/bin/bash", "-c"]\n'
+    template = extending(COMPONENTS=f"{{{{ super() }}}}\n{run}")
+    made = rendered(tmp_path, template)
+    assert made[DOCKERFILE].count(line) == made[BUILDKIT].count(line) == bash
+    assert line not in rendered(tmp_path / "alpine", template, docker__distro="alpine")[DOCKERFILE], "it has none"
+
+
+def test_caches_that_begin_with_a_stage_of_the_guide_have_it_unless_it_is_the_templates_own(tmp_path: Path) -> None:
+    run = "RUN --mount=type=cache,from=cached,target=/var/cache/apt true"
+    made = rendered(tmp_path, extending(BASE_IMAGE=f"FROM debian AS other\n{run}\n{{{{ super() }}}}"))
+    assert made[DOCKERFILE].index("FROM scratch AS cached\n") < made[DOCKERFILE].index("FROM debian AS other\n")
+    own = rendered(tmp_path, extending(BASE_IMAGE=f"FROM debian as cached\nFROM debian\n{run}\n{{{{ super() }}}}"))
+    assert "FROM scratch AS cached" not in own[DOCKERFILE]
+
+
 def test_a_template_that_adds_nothing_changes_nothing(tmp_path: Path) -> None:
     same = rendered(tmp_path, extending(**dict.fromkeys(BLOCKS, "{{ super() }}")), docker__env={"A": "b"})
     plain = make(tmp_path, docker__env={"A": "b"})

@@ -13,6 +13,8 @@ ENV LANG=C.UTF-8 LC_ALL=C.UTF-8 PYTHONIOENCODING=UTF-8 PYTHONUNBUFFERED=1
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends build-essential \
  && rm -rf /var/lib/apt/lists/*
+# The template has words that only bash knows
+SHELL ["/bin/bash", "-c"]
 
 
 WORKDIR /tmp
