@@ -17,7 +17,7 @@ from .bento.library import Library, home
 from .bento.models import ModelStore, newest
 from .bento.outfile import place, whole
 from .bento.tag import Tag
-from .engine.tree import LINK
+from .engine.tree import FILE
 from .errors import StepError, StoreError
 
 Moved = Callable[[int, int], None]
@@ -46,7 +46,7 @@ def export(text: str, out: str, env: Mapping[str, str], cwd: str, moved: Moved =
     members, remarks = _own(library.directory(tag))
     models, more = _models(info, library.home, library.directory(tag))
     members |= models
-    total, done = sum(each.size for each in members.values() if each.mode != LINK), 0
+    total, done = sum(each.size for each in members.values()), 0
 
     def counted(count: int) -> None:
         nonlocal done
@@ -60,25 +60,36 @@ def export(text: str, out: str, env: Mapping[str, str], cwd: str, moved: Moved =
 
 
 def _own(directory: str) -> tuple[dict[str, Member], list[str]]:
-    """What belongs to the Bento; a link that leads out of it is left out: no import takes it."""
+    """What belongs to the Bento; in the place of a link what it shows, if that belongs to it, too."""
     found: dict[str, Member] = {}
     remarks = []
-    top = os.path.realpath(directory)
-    for path, st in belonging(directory).items():
-        full = os.path.join(directory, path)
+    own = belonging(directory)
+    for path, st in own.items():
         if not stat.S_ISLNK(st.st_mode):
-            found[path] = member(full)
-            continue
-        try:
-            text = os.readlink(full)
-        except OSError as error:
-            raise StoreError(f"{full} cannot be read: {error.strerror}.") from error
-        real = os.path.realpath(full)
-        if os.path.isabs(text) or os.path.commonpath([top, real]) != top:
-            remarks.append(f"{path} is not in the archive: it is a link that leads out of the Bento, to {text}.")
+            found[path] = member(os.path.join(directory, path))
+        elif shown := _shown(path, directory, own, ()):
+            found.update(shown)
         else:
-            found[path] = Member(LINK, 0, data=os.fsencode(text))
-    return found, remarks
+            remarks.append(f"{path} is not in the archive: it is a link to nothing that belongs to the Bento.")
+    return dict(sorted(found.items())), remarks
+
+
+def _shown(path: str, directory: str, own: Mapping[str, os.stat_result], through: tuple[str, ...]) -> dict[str, Member]:
+    """The file that a link shows, or the files below it; `through` are the directories that show themselves so."""
+    real = os.path.realpath(os.path.join(directory, path))
+    name = os.path.relpath(real, os.path.realpath(directory))
+    if name in own:
+        return {path: member(real)}
+    found: dict[str, Member] = {}
+    below = "" if name == "." else f"{name}/"
+    for other in own if name not in through else ():
+        if other.startswith(below):
+            there = f"{path}/{other[len(below) :]}"
+            if stat.S_ISLNK(own[other].st_mode):
+                found |= _shown(there, directory, own, (*through, name))
+            else:
+                found[there] = member(os.path.join(directory, other))
+    return found
 
 
 def _models(info: dict[str, Any], where: str, directory: str) -> tuple[Members, list[str]]:
@@ -107,7 +118,7 @@ def _models(info: dict[str, Any], where: str, directory: str) -> tuple[Members, 
         stored[tag] = store
     for name, tag in newest(stored, lambda tag: stored[tag].created(tag)).items():
         data = (tag.version or "").encode()
-        found[f"{MODELS}/{name}/{LATEST}"] = Member(0o644, len(data), data=data)
+        found[f"{MODELS}/{name}/{LATEST}"] = Member(FILE, len(data), data=data)
     return dict(sorted(found.items())), remarks
 
 

@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import IO, NamedTuple
 
-from ..engine.tree import EXECUTABLE, FILE, LINK
+from ..engine.tree import EXECUTABLE, FILE
 from ..errors import StepError, StoreError, UsageError
 from .compression import Blocks, Bzip2, Gzip, Stream, Write
 from .xz import Xz
@@ -27,7 +27,10 @@ FORMATS = (*_STREAMS, "zip")
 
 
 class Member(NamedTuple):
-    """A file: its `size` and where it lies, `source`, or else its bytes, `data`; for a LINK these are its target."""
+    """A file: FILE or EXECUTABLE, its `size`, and where it lies, `source`, or else its bytes, `data`.
+
+    There are no links: bentoml 1.1 imports none.
+    """
 
     mode: int
     size: int
@@ -71,13 +74,11 @@ def _tar(members: Members, stream: Stream, at: int, moved: Moved) -> None:
         info.mtime = at
         if each is None:
             info.type, info.mode = tarfile.DIRTYPE, EXECUTABLE
-        elif each.mode == LINK:
-            info.type, info.mode, info.linkname = tarfile.SYMTYPE, 0o777, os.fsdecode(each.data)
         else:
             info.size, info.mode = each.size, each.mode
         head = info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
         stream.write(head)
-        for chunk in _bytes_of(each, moved) if each is not None and each.mode != LINK else ():
+        for chunk in _bytes_of(each, moved) if each is not None else ():
             stream.write(chunk)
         padding = -info.size % tarfile.BLOCKSIZE
         stream.write(bytes(padding))
@@ -87,12 +88,10 @@ def _tar(members: Members, stream: Stream, at: int, moved: Moved) -> None:
 
 
 def _zip(members: Members, out: IO[bytes], at: int, moved: Moved) -> None:
-    for path, file in members.items():
-        if file.mode == LINK or any("\ud800" <= char <= "\udfff" for char in path):
-            what = "is a symbolic link" if file.mode == LINK else "is no name in UTF-8"
-            raise UsageError(
-                f"{ascii(path)[1:-1]} {what}: a zip file brings none to a Bento.", hint="Export to .bento."
-            )
+    for path in members:
+        if any("\ud800" <= char <= "\udfff" for char in path):
+            what = f"{ascii(path)[1:-1]} is no name in UTF-8: a zip file cannot hold it."
+            raise UsageError(what, hint="Export to .bento.")
     date = time.gmtime(min(max(at, _ZIP_YEARS[0]), _ZIP_YEARS[1]))[:6]
     with zipfile.ZipFile(out, "w") as archive:
         for path, each in _with_directories(members):

@@ -16,8 +16,8 @@ _LEFT_BEHIND = frozenset({"__pycache__", ".ipynb_checkpoints"})
 def belonging(directory: str) -> dict[str, os.stat_result]:
     """Path → what `os.lstat` says of it, for each file and link of a stored Bento, by path; models are not among them.
 
-    Those that bentomake's list names; of a Bento that has no list, all but models and what servers leave behind.
-    StoreError if one of the list is missing, or if anything cannot be read.
+    Those that bentomake's list names, and what an archive has in the place of its links; of a Bento without a list,
+    all but models and what servers leave behind. StoreError if one of the list is missing, or anything cannot be read.
     """
     found: dict[str, os.stat_result] = {}
     try:
@@ -31,20 +31,32 @@ def belonging(directory: str) -> dict[str, os.stat_result]:
             for each in names:
                 full = os.path.join(root, each)
                 path, st = os.path.relpath(full, directory), os.lstat(full)
-                own = links if stat.S_ISLNK(st.st_mode) else files
-                if (own is None or path in own) and stat.S_IFMT(st.st_mode) in (stat.S_IFLNK, stat.S_IFREG):
+                if stat.S_ISLNK(st.st_mode):
+                    own = links is None or path in links
+                else:
+                    own = stat.S_ISREG(st.st_mode) and (files is None or path in files or _in_place(path, links))
+                if own:
                     found[path] = st
     except OSError as error:
         raise StoreError(f"{error.filename or directory} cannot be read: {error.strerror}.") from error
     if BENTO_YAML not in found:
         raise StoreError(f"{directory} has no {BENTO_YAML}.", hint=_AGAIN)
-    lost = sorted(
-        path for path in {*(files or ()), *(links or ())} - found.keys() if path.partition("/")[0] not in _MODELS
-    )
+    replaced = {link for link in links or () if any(path.startswith(f"{link}/") for path in found)}
+    missing = {*(files or ()), *(links or ())} - found.keys() - replaced
+    lost = sorted(path for path in missing if path.partition("/")[0] not in _MODELS)
     if lost:
         more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
         raise StoreError(f"{directory} lacks {lost[0]}{more}, which {DIGESTS} lists.", hint=_AGAIN)
     return dict(sorted(found.items()))
+
+
+def _in_place(path: str, links: set[str] | None) -> bool:
+    """Whether a file stands where the Bento had a link, or below it."""
+    if not links:
+        return False
+    parts = path.split("/")
+    above = ("/".join(parts[:count]) for count in range(1, len(parts) + 1))
+    return not _LEFT_BEHIND & {*parts} and any(each in links for each in above)
 
 
 def _listed(directory: str) -> tuple[set[str] | None, set[str] | None]:

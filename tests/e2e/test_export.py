@@ -16,6 +16,9 @@ import pytest
 from harness import LIGHT, SCRIPT, Project, Run, World, command, hand_over, world_of_a_user
 from test_real_bentoml import post
 
+from bentomake.errors import StoreError
+from bentomake.export import export
+
 pytestmark = pytest.mark.real
 
 BENTOFILE = """\
@@ -101,8 +104,8 @@ def speller(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return Speller(project, run.tag, run.path)
 
 
-def members(archive: Path) -> dict[str, bytes]:
-    """Path → bytes of the files, and of links what they say."""
+def members(archive: Path, links: bool = False) -> dict[str, bytes]:
+    """Path → bytes of the files; there is nothing else but directories. `links`: but links, which are followed."""
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as packed:
             return {info.filename: packed.read(info) for info in packed.infolist() if not info.is_dir()}
@@ -110,8 +113,9 @@ def members(archive: Path) -> dict[str, bytes]:
     with tarfile.open(archive) as file:
         for info in file:
             if not info.isdir():
-                data = file.extractfile(info) if info.isfile() else None
-                found[info.name] = data.read() if data else f"→ {info.linkname}".encode()
+                data = file.extractfile(info)
+                assert (info.isfile() or links) and data is not None, info.name
+                found[info.name] = data.read()
     return found
 
 
@@ -128,7 +132,7 @@ def test_it_has_what_belongs_to_the_bento_and_its_models_and_nothing_else(spelle
         if not line.startswith("#")
     )
     own = {path: data for path, data in found.items() if not path.startswith("models/")}
-    assert own.keys() == {*listed, "bentomake.sha256", "src/also.py"} and own["src/also.py"] == "→ words.py".encode()
+    assert own.keys() == {*listed, "bentomake.sha256", "src/also.py"} and own["src/also.py"] == own["src/words.py"]
     for path, digest in listed.items():
         assert hashlib.sha256(own[path]).hexdigest() == digest, path
     store = speller.world.home / "models/word_list"
@@ -143,16 +147,7 @@ def test_it_has_what_belongs_to_the_bento_and_its_models_and_nothing_else(spelle
 
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_real_bentoml_imports_each_format(suffix: str, speller: Speller, tmp_path: Path) -> None:
-    if suffix == "zip":  # which bentoml imports without links
-        speller.project.run("export", speller.tag, str(tmp_path / "a.zip"))
-        assert not list(tmp_path.iterdir())
-        (speller.project / "also.py").unlink()
-        try:
-            tag = speller.project.make().good().tag
-        finally:
-            (speller.project / "also.py").symlink_to("words.py")
-    else:
-        tag = speller.tag
+    tag = speller.tag
     archive = tmp_path / f"a.{suffix}"
     assert speller.export(tag, str(archive), "-q").good().stderr == ""
     other = World(tmp_path / "other", speller.world.python)
@@ -182,10 +177,9 @@ def test_real_bentoml_exports_a_bento_of_ours(speller: Speller, tmp_path: Path) 
     finally:
         (speller.directory / "stray").symlink_to("/etc/passwd")
     speller.export(speller.tag, str(tmp_path / "ours.tar")).good()
-    theirs = {path.removeprefix("./"): data for path, data in members(tmp_path / "theirs.tar").items()}
+    theirs = {path.removeprefix("./"): data for path, data in members(tmp_path / "theirs.tar", links=True).items()}
     ours = members(tmp_path / "ours.tar")
-    link = "src/also.py"  # 1.1 follows it
-    assert {path: data for path, data in ours.items() if path != link}.items() <= theirs.items()
+    assert ours.items() <= theirs.items()
     assert {path for path in theirs if "__pycache__" not in path} - ours.keys() == {"src/note.txt"}
     other = World(tmp_path / "other", speller.world.python)
     other.bentoml("import", str(tmp_path / "theirs.tar")).good()
@@ -205,7 +199,7 @@ def test_a_bento_that_real_bentoml_built(speller: Speller, tmp_path: Path) -> No
     (directory / "src/out").symlink_to("/etc/passwd")
     run = world.run("export", tag, "a.bento").good()
     assert run.stderr.startswith(
-        "warning: src/out is not in the archive: it is a link that leads out of the Bento, to /etc/passwd.\n"
+        "warning: src/out is not in the archive: it is a link to nothing that belongs to the Bento.\n"
     )
     (directory / "src/out").unlink()
     kept = {str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file()}
@@ -214,6 +208,36 @@ def test_a_bento_that_real_bentoml_built(speller: Speller, tmp_path: Path) -> No
     other = World(tmp_path / "other", speller.world.python)
     other.bentoml("import", str(world.directory / "a.bento")).good()
     assert post(other, tag, "spell", {"word": "make"}) == "known"
+
+
+def test_links_to_directories_are_what_they_show_wherever_the_bento_comes_from(bentoml14: str, tmp_path: Path) -> None:
+    world = World(tmp_path, bentoml14)
+    project = world.project("light", {**LIGHT, "lib/a.txt": "a", "lib/in/b.txt": "b"})
+    project.edit("bentofile.yaml", "- data.txt", "- data.txt\n  - lib/\n  - also/\n  - lib/same/")
+    (project / "also").symlink_to("lib")
+    (project / "lib/same").symlink_to("in")
+    run = project.make().good()
+    assert {path.name for path in run.path.rglob("*") if path.is_symlink()} == {"also", "same"}
+    world.run("export", run.tag, "a.bento").good()
+    first = members(tmp_path / "a.bento")
+    tails = ("a.txt", "in/b.txt", "same/b.txt")
+    shown = {f"src/{top}/{tail}" for top in ("lib", "also") for tail in tails}
+    assert {path for path in first if path.endswith("b.txt") or path.endswith("a.txt")} - {"src/data.txt"} == shown
+    # once more, now of what was imported: its list names links, in the place of which are files
+    other = World(tmp_path / "other", bentoml14)
+    other.bentoml("import", str(tmp_path / "a.bento")).good()
+    imported = other.home / "bentos" / run.tag.replace(":", "/")
+    (imported / "src/also/__pycache__").mkdir()
+    (imported / "src/also/__pycache__/left").touch()
+    other.run("export", run.tag, "b.bento").good()
+    assert members(other.directory / "b.bento") == first
+    assert project.run("-q", env={"BENTOML_HOME": str(other.home)}).good() and other.bentos() == [run.tag]
+    (imported / "src/also/in/b.txt").unlink()
+    (imported / "src/also/in").rmdir()
+    other.run("export", run.tag, "c.bento").good()
+    shutil.rmtree(imported / "src/also")
+    lost = other.run("export", run.tag, "c.bento")
+    assert lost.code == 1 and f"{imported} lacks src/also, which bentomake.sha256 lists." in lost.stderr
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
@@ -245,6 +269,24 @@ def light(bentoml14: str, tmp_path: Path) -> Project:
     project = World(tmp_path, bentoml14).project("light", LIGHT)
     project.run("-q").good()
     return project
+
+
+def name_model(light: Project, model: str) -> None:
+    """Make a model one of the Bento's, as its bento.yaml has it."""
+    info = light.world.home / "bentos" / light.world.latest("light").replace(":", "/") / "bento.yaml"
+    text = info.read_text()
+    assert "models: []" in text
+    info.write_text(text.replace("models: []", f"models: [{model}]", 1))
+
+
+def give_model(light: Project, tag: str, content: bytes) -> None:
+    """The same of a model of the store, which has one file."""
+    name, _, version = tag.partition(":")
+    directory = light.world.home / "models" / name / version
+    directory.mkdir(parents=True)
+    (directory / "model.yaml").write_text(f"name: {name}\nversion: {version}\n")
+    (directory / name).write_bytes(content)
+    name_model(light, f"{{tag: '{tag}'}}")
 
 
 @pytest.mark.parametrize(("answer", "told"), [("tag", "TAG\n"), ("path", "DIR/light/x.tar\n"), ("json", None)])
@@ -341,7 +383,7 @@ def test_what_is_wrong_is_said_and_nothing_is_written(name: str, light: Project)
 def test_a_model_that_is_missing_is_an_error(speller: Speller, tmp_path: Path) -> None:
     world = World(tmp_path, None)
     shutil.copytree(speller.world.home / "bentos", world.home / "bentos", symlinks=True)
-    shutil.rmtree(next((world.home / "bentos").glob("*/*/models")), ignore_errors=True)
+    shutil.rmtree(world.home / "bentos" / speller.tag.replace(":", "/") / "models", ignore_errors=True)
     run = world.run("export", speller.tag, "a.tar")
     root = world.home / "models"
     assert run.code == 1 and not list(tmp_path.glob("*.tar"))
@@ -365,13 +407,8 @@ def test_models_that_lie_in_the_bento_are_taken_from_there(speller: Speller, tmp
 
 
 def test_a_model_of_a_hub_is_not_in_it_as_in_bentomls_own(light: Project) -> None:
-    tag = light.world.latest("light")
-    info = light.world.home / "bentos" / tag.replace(":", "/") / "bento.yaml"
-    model = "{tag: 'acme--tiny:1', registry: huggingface, metadata: {model_id: acme/tiny, revision: abc}}"
-    text = info.read_text().replace("models: []", f"models: [{model}]", 1)
-    assert model in text
-    info.write_text(text)
-    run = light.run("export", tag, "a.tar").good()
+    name_model(light, "{tag: 'acme--tiny:1', registry: huggingface, metadata: {model_id: acme/tiny, revision: abc}}")
+    run = light.run("export", "light", "a.tar").good()
     assert run.stderr.startswith("warning: The model acme--tiny:1 (huggingface) is not in the archive, as in bentoml's")
     assert not [path for path in members(light / "a.tar") if "models" in path]
 
@@ -379,18 +416,13 @@ def test_a_model_of_a_hub_is_not_in_it_as_in_bentomls_own(light: Project) -> Non
 @pytest.mark.parametrize("suffix", ["tar", "bento", "zip"])
 def test_a_disk_that_is_full(suffix: str, light: Project) -> None:
     """As far as a process can tell: its files may not grow any more."""
-    model = light.world.home / "models/noise/one"
-    model.mkdir(parents=True)
-    (model / "model.yaml").write_text("name: noise\nversion: one\n")
-    (model / "noise").write_bytes(os.urandom(1 << 20))
-    info = light.world.home / "bentos" / light.world.latest("light").replace(":", "/") / "bento.yaml"
-    info.write_text(info.read_text().replace("models: []", "models: [{tag: 'noise:one'}]", 1))
+    give_model(light, "noise:one", os.urandom(1 << 20))
     (light / f"a.{suffix}").write_text("before")
     line = f'ulimit -f 512; exec "$0" export light a.{suffix}'
     run = light.world.command(["sh", "-c", line, SCRIPT], light.directory)
     assert run.code == 1 and run.stdout == ""
     assert run.stderr == (
-        f"error: {light}/a.{suffix} cannot be written: File too large.\n".replace(f"{light}", str(light.directory))
+        f"error: {light.directory}/a.{suffix} cannot be written: File too large.\n"
         + "  hint: Make room, or name a place on another disk.\n"
     )
     assert (light / f"a.{suffix}").read_text() == "before"
@@ -415,25 +447,28 @@ def test_where_nobody_may_write(someone: Project) -> None:
     )
 
 
-def test_a_source_that_nobody_may_read(someone: Project) -> None:
-    if os.getuid() == 0:
-        pytest.skip("root's user may read everything here")
-    path = someone.world.home / "bentos" / someone.world.latest("light").replace(":", "/") / "README.md"
-    path.chmod(0)
-    run = someone.run("export", "light", "a.tar")
-    assert run.code == 1 and run.stderr == f"error: {path} cannot be read: Permission denied.\n"
+@pytest.mark.parametrize("where", ["bentos/light", "models/noise"])
+def test_a_directory_that_cannot_be_read(where: str, light: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root, who runs tests too, may read everything; so the system is made to refuse."""
+    give_model(light, "noise:one", b"noise")
+    (light.world.home / "models/noise/one/inner").mkdir()
+    refused = next((light.world.home / where).glob("*/env" if where.startswith("bentos") else "*/inner"))
+    scandir = os.scandir
+
+    def locked(path: str) -> object:
+        if path == str(refused):
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", locked)
+    with pytest.raises(StoreError, match=f"{refused} cannot be read: Permission denied."):
+        export("light", "a.tar", light.world.env, str(light.directory))
+    assert not list(light.directory.glob("*.tar"))
 
 
 def test_ctrl_c(light: Project) -> None:
     """A model that takes minutes: what compresses best takes longest."""
-    model = light.world.home / "models/words/one"
-    model.mkdir(parents=True)
-    (model / "model.yaml").write_text("name: words\nversion: one\n")
-    with (model / "words").open("wb") as file:
-        for number in range(10_000_000):
-            file.write(b"%d and %d\n" % (number, number * number))
-    info = light.world.home / "bentos" / light.world.latest("light").replace(":", "/") / "bento.yaml"
-    info.write_text(info.read_text().replace("models: []", "models: [{tag: 'words:one'}]", 1))
+    give_model(light, "words:one", b"".join(b"%d and %d\n" % (n, n * n) for n in range(4_000_000)))
     (light / "a.bento").write_text("before")
     watched = light / "watched"
     line = "while ! ls -A | grep -q ^.bentomake-export; do sleep 0.05; done; sleep 0.5; touch watched"
