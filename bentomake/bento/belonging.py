@@ -41,8 +41,8 @@ def belonging(directory: str) -> dict[str, os.stat_result]:
         raise StoreError(f"{error.filename or directory} cannot be read: {error.strerror}.") from error
     if BENTO_YAML not in found:
         raise StoreError(f"{directory} has no {BENTO_YAML}.", hint=_AGAIN)
-    replaced = {link for link in links or () if any(path.startswith(f"{link}/") for path in found)}
-    missing = {*(files or ()), *(links or ())} - found.keys() - replaced
+    missing = {*(files or ()), *(links or ())} - found.keys()
+    missing -= {link for link in missing & (links or set()) if any(path.startswith(f"{link}/") for path in found)}
     lost = sorted(path for path in missing if path.partition("/")[0] not in _MODELS)
     if lost:
         more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
