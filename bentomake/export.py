@@ -78,7 +78,7 @@ def _shown(path: str, directory: str, own: Mapping[str, os.stat_result], through
     """The file that a link shows, or the files below it; `through` are the directories that show themselves so."""
     real = os.path.realpath(os.path.join(directory, path))
     name = os.path.relpath(real, os.path.realpath(directory))
-    if name in own:
+    if name in own and not stat.S_ISLNK(own[name].st_mode):  # a link that shows itself stays one
         return {path: member(real)}
     found: dict[str, Member] = {}
     below = "" if name == "." else f"{name}/"
