@@ -18,7 +18,7 @@ class Xz:
 
     block = 16 << 20
     _FLAGS = b"\x00\x01"  # the check of a block is CRC32
-    _FILTER = b"\x21\x01\x16"  # LZMA2, with a dictionary of 8 MiB
+    _FILTER = b"\x21\x01\x16"  # LZMA2, with a dictionary of 8 MiB at most: that of preset 6
     _STORED = -1
     # what deflate leaves of a sample → the preset
     _EFFORT = ((0.98, _STORED), (0.75, 0), (0.0, 6))
@@ -50,7 +50,7 @@ class Xz:
         step()
         if preset == self._STORED:
             return _stored(block)
-        filters = [{"id": lzma.FILTER_LZMA2, "preset": preset, "dict_size": 8 << 20}]
+        filters = [{"id": lzma.FILTER_LZMA2, "preset": preset}]
         encoder = lzma.LZMACompressor(lzma.FORMAT_RAW, filters=filters)
         made = []
         for at in range(0, len(block), PIECE):
