@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import threading
 from functools import cached_property, partial
 from typing import Any
 
 from . import model_facts
+from .bento.belonging import belonging
 from .bento.epoch import epoch
 from .bento.hub import hub_files
-from .bento.layout import BENTO_YAML, BUILDKIT, DIGESTS, DOCKERFILE, MODELS, listed
+from .bento.layout import BUILDKIT, DOCKERFILE
 from .bento.library import Library, home
 from .bento.models import ModelStore
 from .bento.tag import Tag
@@ -27,10 +29,6 @@ from .imaging import Imaging
 from .origins import looked_at, origin_of
 from .session import Session
 from .toolchain import find_tool
-
-_AGAIN = "Build or import the Bento again."
-_MODELS = (MODELS, "hf-models")  # at the top: they are found by their tags
-_LEFT_BEHIND = frozenset({"__pycache__", ".ipynb_checkpoints"})
 
 
 class StoredBento:
@@ -111,46 +109,18 @@ class StoredBento:
 
     @cached_property
     def _packed(self) -> Dumped:
-        """The Bento's listed files; of one that has no list, all but models and what a server leaves behind."""
+        """What belongs to the Bento."""
         tree: dict[str, Entry] = {}
-        try:
-            own, links = self._listed()
-            for root, directories, names in os.walk(self.directory, onerror=_raise):
-                top = root == self.directory
-                directories[:] = sorted(d for d in directories if not (top and d in _MODELS))
-                names += [d for d in directories if os.path.islink(os.path.join(root, d))]
-                if own is None:
-                    directories[:] = [d for d in directories if d not in _LEFT_BEHIND]
-                for each in sorted(names):
-                    full = os.path.join(root, each)
-                    path = os.path.relpath(full, self.directory)
-                    if os.path.islink(full):
-                        if links is None or path in links:
-                            tree[path] = Entry(of_bytes(os.fsencode(os.readlink(full))), LINK)
-                    elif own is None or path in own:
-                        st = os.stat(full)
-                        mode = EXECUTABLE if st.st_mode & 0o100 else FILE
-                        tree[path] = Entry(self.index.digest(full, st), mode)
-        except OSError as error:
-            raise StoreError(f"{error.filename or self.directory} cannot be read: {error.strerror}.") from error
-        if BENTO_YAML not in tree:
-            raise StoreError(f"{self.directory} has no {BENTO_YAML}.", hint=_AGAIN)
-        lost = sorted(
-            path for path in {*(own or ()), *(links or ())} - tree.keys() if path.partition("/")[0] not in _MODELS
-        )
-        if lost:
-            more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
-            raise StoreError(f"{self.directory} lacks {lost[0]}{more}, which {DIGESTS} lists.", hint=_AGAIN)
-        return dumped(dict(sorted(tree.items())))
-
-    def _listed(self) -> tuple[set[str] | None, set[str] | None]:
-        """The files and the links in bentomake's own list of the Bento; None for what nobody has listed."""
-        try:
-            with open(os.path.join(self.directory, DIGESTS), "rb") as file:
-                files, links = listed(os.fsdecode(file.read()))
-                return {DIGESTS, *files}, links
-        except FileNotFoundError:
-            return None, None
+        for path, st in belonging(self.directory).items():
+            full = os.path.join(self.directory, path)
+            try:
+                if stat.S_ISLNK(st.st_mode):
+                    tree[path] = Entry(of_bytes(os.fsencode(os.readlink(full))), LINK)
+                else:
+                    tree[path] = Entry(self.index.digest(full, st), EXECUTABLE if st.st_mode & 0o100 else FILE)
+            except OSError as error:
+                raise StoreError(f"{full} cannot be read: {error.strerror}.") from error
+        return dumped(tree)
 
     # the machine
 
@@ -171,7 +141,3 @@ class StoredBento:
     def save(self) -> None:
         self.index.save()
         self.model_index.save()
-
-
-def _raise(error: OSError) -> None:
-    raise error

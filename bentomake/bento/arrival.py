@@ -11,6 +11,19 @@ from .tag import Tag
 
 def arrival(info: dict[str, Any], digest: str) -> str:
     """The text of bento.json, from what bento.yaml says: name, version, content digest, labels, time, models."""
+    told = {
+        "name": str(info["name"]),
+        "version": str(info["version"]),
+        "digest": digest,
+        "labels": {str(key): str(value) for key, value in (info.get("labels") or {}).items()},
+        "created": str(info.get("creation_time") or ""),
+        "models": named_models(info),
+    }
+    return json.dumps(told, indent=1) + "\n"
+
+
+def named_models(info: dict[str, Any]) -> list[dict[str, Any]]:
+    """The models that bento.yaml names, at its top or of a service: tag and registry; created, or a hub's metadata."""
     models: dict[str, dict[str, Any]] = {}
     for part in (info, *(info.get("services") or [])):
         for model in part.get("models") or []:
@@ -22,15 +35,7 @@ def arrival(info: dict[str, Any], digest: str) -> str:
                 elif model.get("metadata"):
                     named["metadata"] = model["metadata"]
                 models.setdefault(named["tag"], named)
-    told = {
-        "name": str(info["name"]),
-        "version": str(info["version"]),
-        "digest": digest,
-        "labels": {str(key): str(value) for key, value in (info.get("labels") or {}).items()},
-        "created": str(info.get("creation_time") or ""),
-        "models": list(models.values()),
-    }
-    return json.dumps(told, indent=1) + "\n"
+    return list(models.values())
 
 
 def arriving(text: bytes) -> tuple[Tag, str, list[Tag]]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from .options import CHOICE, FLAG, Table, default
 
@@ -34,3 +36,17 @@ def taking(table: Table, **words: str) -> Callable[[Callable[..., int]], Callabl
         return command
 
     return given
+
+
+def bentos(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Completes a Bento of the store: its name, and when a name or its colon is there, its versions."""
+    from ..bento.library import Library, home
+    from ..bento.tag import fits
+
+    name, colon, version = incomplete.partition(":")
+    library = Library(home(os.environ))
+    names = {tag.name for tag in library.tags()}
+    if not colon and name not in names:
+        return [CompletionItem(each) for each in sorted(names) if each.startswith(name)]
+    versions = [tag.version or "" for tag in library.tags(name)] if fits(name) else []
+    return [CompletionItem(f"{name}:{each}") for each in ("latest", *versions) if versions and each.startswith(version)]

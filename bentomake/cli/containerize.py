@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ..container.features import FEATURES
-from .clicked import taking
+from .clicked import bentos, taking
 from .options import CONTAINERIZE, OLDER
 from .plain import carry_out
 
@@ -17,7 +17,7 @@ from .plain import carry_out
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     short_help="Make an image.",
 )
-@click.argument("tag", metavar="BENTO[:VERSION]")
+@click.argument("tag", metavar="BENTO[:VERSION]", shell_complete=bentos)
 @taking(CONTAINERIZE, features=", ".join(FEATURES))
 @taking({name: (*option, f"{text} Now: --opt {name}") for name, (*option, text) in OLDER.items()})
 def containerize_command(tag: str, **given: Any) -> int:

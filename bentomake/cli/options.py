@@ -17,6 +17,7 @@ COMMANDS = {
     "list": ("store", "List the Bentos of the store."),
     "get": ("store", "Show a Bento of the store."),
     "delete": ("store", "Delete Bentos from the store."),
+    "export": ("export", "Write a Bento of the store into an archive."),
     "cache": ("cache", "Look after the cache: stats, gc, verify, export-wheels, clear."),
     "completion": ("completion", "Print the completion script of a shell."),
 }

@@ -13,6 +13,7 @@ from ..bento.library import Library, home
 from ..bento.models import ModelStore
 from ..bento.tag import Tag
 from ..errors import UsageError
+from .clicked import bentos
 
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
 
@@ -21,7 +22,8 @@ def _library() -> Library:
     return Library(home(os.environ))
 
 
-def _size(count: int) -> str:
+def size_text(count: int) -> str:
+    """A size for a reader, e.g. 1.50 MiB."""
     value = float(count)
     for unit in ("B", "KiB", "MiB", "GiB"):
         if value < 1024 or unit == "GiB":
@@ -62,7 +64,7 @@ def list_command(name: str | None, output: str) -> int:
         console.out(yaml.safe_dump(rows, sort_keys=False).rstrip())
     else:
         cells = [("Tag", "Size", "Model Size", "Creation Time")]
-        cells += [(r["tag"], _size(r["size"]), _size(r["model_size"]), r["creation_time"]) for r in rows]
+        cells += [(r["tag"], size_text(r["size"]), size_text(r["model_size"]), r["creation_time"]) for r in rows]
         widths = [max(len(row[column]) for row in cells) for column in range(4)]
         for row in cells:
             console.out("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -70,7 +72,7 @@ def list_command(name: str | None, output: str) -> int:
 
 
 @click.command("get", context_settings=_SETTINGS)
-@click.argument("tag")
+@click.argument("tag", shell_complete=bentos)
 @click.option("-o", "--output", type=click.Choice(["yaml", "json", "path"]), default="yaml")
 def get_command(tag: str, output: str) -> int:
     """Show a Bento: NAME, NAME:latest, NAME:VERSION, or the beginning of a version."""
@@ -87,7 +89,7 @@ def get_command(tag: str, output: str) -> int:
 
 
 @click.command("delete", context_settings=_SETTINGS)
-@click.argument("targets", nargs=-1, required=True)
+@click.argument("targets", nargs=-1, required=True, shell_complete=bentos)
 @click.option("-y", "--yes", "--assume-yes", is_flag=True, help="Do not ask.")
 def delete_command(targets: tuple[str, ...], yes: bool) -> int:
     """Delete Bentos; a name alone means all of its versions."""

@@ -30,6 +30,9 @@ class Plain:
         if self.verbose and not self.quiet:
             say(f"  {action.id:<{self._width}}  starts")
 
+    def begun(self, name: str) -> None:
+        """Work that is no action is about to move."""
+
     def moved(self, action: str, text: str, done: int, total: int) -> None:
         now = time.monotonic()
         if not self.quiet and now - self._last.setdefault(action, now) > _PATIENCE:
@@ -97,7 +100,10 @@ class Live(Plain):
         self._progress.start()
 
     def started(self, action: Action) -> None:
-        self._tasks[action.id] = self._progress.add_task(action.id, total=None, text="")
+        self.begun(action.id)
+
+    def begun(self, name: str) -> None:
+        self._tasks[name] = self._progress.add_task(name, total=None, text="")
 
     def moved(self, action: str, text: str, done: int, total: int) -> None:
         if action in self._tasks:

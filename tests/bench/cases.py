@@ -234,6 +234,23 @@ def model(bench: Bench, size: int) -> list[Case]:
     ]
 
 
+def exported(bench: Bench, size: int) -> list[Case]:
+    """A Bento with a model of noise, as files; once each, because bentoml needs minutes for .bento."""
+    work = Work(bench, "export")
+    project = files_project(work.top, 100, model=True)
+    big_model(work.top / "home", size)
+    work.ours(project).go()
+    made = []
+    for suffix in ("bento", "tar"):
+        words = ["export", "files", str(work.top / f"archive.{suffix}")]
+        ours = Contender("bentomake export", [bench.bentomake, *words], str(project), work.env)
+        bentoml = Contender("bentoml export", [bench.python, "-m", "bentoml", *words], str(project), work.env)
+        in_turns([ours, bentoml], 1, warm_up=0)
+        name = f"a model of {size / 2**20:,.0f} MiB, exported to .{suffix}"
+        made.append(Case(name, "", f"{ratio(bentoml, ours):.1f} times faster", True, [ours, bentoml]))
+    return made
+
+
 def _space(top: Path) -> int:
     """Bytes on disk below a directory, each file once however many names it has."""
     seen: dict[tuple[int, int], int] = {}

@@ -64,6 +64,7 @@ _PLAIN: dict[str, Callable[[cases.Bench, argparse.Namespace], Case | list[Case]]
     "edited": lambda bench, options: cases.one_edited(bench, options.files, 0.400),
     "first": lambda bench, options: cases.first_build(bench, options.files, max(options.files / 5_000, 0.5)),
     "model": lambda bench, options: cases.model(bench, options.model or 2**31),
+    "export": lambda bench, options: cases.exported(bench, options.model or 2**28),
 }
 _IMAGES: dict[str, Callable[[Images], Case]] = {
     "images-unchanged": Images.unchanged,
@@ -89,7 +90,10 @@ def _options() -> argparse.Namespace:
         "--files", type=int, metavar="N", help="files of the big project (10000; the small has a tenth)"
     )
     parser.add_argument(
-        "--model", type=_size, metavar="SIZE", help="of the big model, like 64MiB (2GiB; 1GiB in images)"
+        "--model",
+        type=_size,
+        metavar="SIZE",
+        help="of the big model, like 64MiB (2GiB; 256MiB in exports, 1GiB in images)",
     )
     parser.add_argument("--runs", type=int, metavar="N", help="runs of each command that takes milliseconds (20)")
     parser.add_argument(

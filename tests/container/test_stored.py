@@ -84,6 +84,18 @@ def test_only_links_of_the_bentos_own_are_in_its_image(knows_links: bool, iris: 
             files(iris)
 
 
+def test_what_an_archive_had_in_the_place_of_links_is_in_the_image(iris: Stored) -> None:
+    """bentoml 1.1 exports and imports files in the place of links."""
+    own = {"bento.yaml": FILE, "src/file": LINK, "src/directory": LINK}
+    (iris.directory / "bentomake.sha256").write_text(digests_file({n: Entry(of_bytes(b""), m) for n, m in own.items()}))
+    (iris.directory / "src/file").touch()
+    (iris.directory / "src/directory/inner/__pycache__").mkdir(parents=True)
+    for name in ("a", "inner/b", "inner/__pycache__/b.pyc", "../directory.py"):
+        (iris.directory / "src/directory" / name).touch()
+    below = {"src/directory/a", "src/directory/inner/b"}
+    assert files(iris) == {"bento.yaml", "bentomake.sha256", "src/file", *below}
+
+
 def test_all_links_of_a_bento_without_a_list_are_its_own(iris: Stored) -> None:
     (iris.directory / "src/link").symlink_to("service.py")
     assert "src/link" in files(iris)

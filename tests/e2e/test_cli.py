@@ -15,7 +15,8 @@ from bentomake.engine.collect import in_use
 
 pytestmark = pytest.mark.real
 
-COMMANDS = ["", "build", "containerize", "check", "schema", "explain", "list", "get", "delete", "cache", "completion"]
+COMMANDS = ["", "build", "containerize", "check", "schema", "explain"]
+COMMANDS += ["list", "get", "delete", "export", "cache", "completion"]
 CACHE_COMMANDS = ["cache stats", "cache gc", "cache verify", "cache export-wheels", "cache clear"]
 
 
