@@ -1,4 +1,4 @@
-"""podman, where buildah has all the other stories: an example that is served, its wheels, a secret, an old release."""
+"""podman, where buildah has all the other stories: an example that is served, its wheels, a secret."""
 
 from __future__ import annotations
 
