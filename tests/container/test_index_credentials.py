@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from netrc import netrc
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from bentomake.container import index_credentials
 
+QUOTES = sys.version_info >= (3, 11)  # which the netrc of Python 3.10 does not know, nor letters that are not of ASCII
 REQUIREMENTS = """\
 --index-url https://one.example/simple
 --extra-index-url http://127.0.0.1:8080/simple/
@@ -35,11 +37,14 @@ def test_the_hosts_that_requirements_name_once_each() -> None:
 
 
 def test_netrc_is_asked_by_host(tmp_path: Path) -> None:
-    (tmp_path / ".netrc").write_text('machine one.example login me password "with space"\n')
+    (tmp_path / ".netrc").write_text("machine one.example login me password hush\n")
     env = {"HOME": str(tmp_path), "PATH": ""}
-    assert index_credentials.credential("https://one.example:8443/simple", env) == ("me", "with space")
+    assert index_credentials.credential("https://one.example:8443/simple", env) == ("me", "hush")
     assert index_credentials.credential("https://two.example/simple", env) is None
     assert index_credentials.credential("https://one.example/", env | {"NETRC": str(tmp_path / "no")}) is None
+    (tmp_path / ".netrc").write_text('machine one.example login me password "with space"\n')
+    quoted = ("me", "with space") if QUOTES else None
+    assert index_credentials.credential("https://one.example/", env) == quoted
     (tmp_path / ".netrc").write_text("machine one.example login me passwort oh\n")
     assert index_credentials.credential("https://one.example/", env) is None
 
@@ -62,7 +67,8 @@ def test_keyring_is_asked_for_the_url_and_then_for_the_host_and_only_if_allowed(
     assert index_credentials.credential("https://two.example/simple", env) is None
 
 
-WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"], include_characters=" "), min_size=1)
+ANY = st.characters(codec="utf-8", exclude_categories=["C", "Z"], include_characters=" ")
+WORDS = st.text(ANY if QUOTES else "aZ09-_.!$%&*+/:=?@~", min_size=1)
 
 
 @given(WORDS, WORDS)
@@ -72,4 +78,4 @@ def test_what_is_written_is_read_back(login: str, password: str) -> None:
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".netrc") as file:
         file.write(index_credentials.netrc({"https://one.example/simple": (login, password)}))
         file.flush()
-        assert netrc(file.name).authenticators("one.example") == (login, "", password)
+        assert (netrc(file.name).authenticators("one.example") or ())[::2] == (login, password)
