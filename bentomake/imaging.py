@@ -44,7 +44,7 @@ class Imaging:
     def __init__(self, settings: Settings, key: bytes, store: ContentStore, home: str, models: StatIndex | None = None):
         self.settings = settings
         self.ask_for = settings.image
-        self.options = settings.image.options or Options()
+        self.options = settings.image.options or Options.of(platform=settings.platform)  # what the lock is for
         self._key = key
         self._store = store
         self._home = home
@@ -165,6 +165,12 @@ class Imaging:
         """Why the engine gets the plain Dockerfile though nobody asked for that, and what would be better."""
         tell = getattr(self.backend, "plain_because", None)  # a registered backend says itself what it takes
         return tell() if tell else None
+
+    @property
+    def platform(self) -> str | None:
+        """What the image is for, if that is not the engine's own machine; of several platforms, the first."""
+        of_engine = getattr(self.backend, "platform", None)
+        return next(iter(self.options.platforms()), of_engine and of_engine(self.env))
 
     @property
     def dated(self) -> bool:

@@ -65,7 +65,7 @@ class StoredBento:
 
     def param(self, name: str) -> Any:
         if name == "lock.platform":
-            return next(iter(self.imaging.options.platforms()), None)
+            return self.imaging.platform
         return self.imaging.param(name)
 
     def place(self, name: str) -> str | None:

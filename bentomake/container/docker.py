@@ -70,6 +70,9 @@ class Docker(EngineCommand):
         images = [output for output in outputs if output_type(output) in _IMAGES and "dest=" not in output]
         return bool(images) if outputs else not options.on("push")
 
+    def platform(self, env: Mapping[str, str]) -> str | None:
+        return env.get("DOCKER_DEFAULT_PLATFORM") or None
+
     def ahead(self, env: Mapping[str, str], references: Iterable[str]) -> None:
         with contextlib.suppress(UsageError):  # said when it matters
             if self._daemon(env) is None:  # else it answers at once
@@ -158,7 +161,7 @@ class Docker(EngineCommand):
         client = told.get("Client") or {}
         where = env.get("DOCKER_HOST") or f"context {client.get('Context') or 'default'}"
         builder = f", builder {env['BUILDX_BUILDER']}" if env.get("BUILDX_BUILDER") and not self.classic else ""
-        platform = f", for {env['DOCKER_DEFAULT_PLATFORM']}" if env.get("DOCKER_DEFAULT_PLATFORM") else ""
+        platform = f", for {self.platform(env)}" if self.platform(env) else ""
         how = "classic" if self.classic else "BuildKit"
         return f"docker {version}, {how} ({where}){builder}{platform}"
 

@@ -136,6 +136,10 @@ class EngineCommand(ABC):
     def env(self, base: Mapping[str, str]) -> dict[str, str]:
         return {**self.defaults, **base}
 
+    def platform(self, env: Mapping[str, str]) -> str | None:
+        """What it builds for if no option says so; None for its own machine."""
+        return None
+
     def health(self, env: Mapping[str, str]) -> None:
         self.version(env)
 

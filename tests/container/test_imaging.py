@@ -158,3 +158,17 @@ def test_a_keyring_is_asked_for_addresses_only(tmp_path):
     asked = imaging(tmp_path, env={**keyring.env, "UV_KEYRING_PROVIDER": "subprocess"})
     assert asked.ask("credential", "--keyring-path=/tmp/x") == ABSENT and keyring.calls == []
     assert asked.ask("credential", "https://index.example/simple") != ABSENT and len(keyring.calls) == 1
+
+
+def test_wheels_are_for_the_platform_that_the_engine_builds_for(tmp_path):
+    arm = {"DOCKER_DEFAULT_PLATFORM": "linux/arm64"}
+    assert imaging(tmp_path).platform is None
+    assert imaging(tmp_path, env=arm).platform == imaging(tmp_path, env=arm, backend="buildx").platform == "linux/arm64"
+    assert imaging(tmp_path, env=arm, backend="podman").platform is None
+    assert imaging(tmp_path, "platform=linux/amd64", env=arm).platform == "linux/amd64"
+
+
+def test_an_image_is_for_the_platform_that_the_lock_was_asked_for(tmp_path):
+    settings = Settings(cwd=str(tmp_path), env={}, platform="linux/arm64")
+    asked = Imaging(settings, b"k" * 32, ContentStore(str(tmp_path / "cache")), str(tmp_path / "home"))
+    assert asked.platform == "linux/arm64" and asked.param("image.options") == [["platform", "linux/arm64"]]
