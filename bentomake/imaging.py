@@ -20,7 +20,7 @@ from .container.image_tag import checked
 from .container.options import Options
 from .container.registry import chosen, get_backend
 from .container.request import Request
-from .container.secret_source import masked
+from .container.secret_source import masked, telling
 from .container.staging import slot, staged
 from .engine.content_store import ContentStore
 from .engine.digest import of_value
@@ -33,7 +33,6 @@ from .errors import BentomakeError
 from .workspace import Settings
 
 _OWN = "BENTOMAKE_BUILD_"  # begins the variables that hold values of the Bento's own
-_TELLING = 6  # characters: a shorter secret would blot out half a log
 
 
 class Imaging:
@@ -260,11 +259,19 @@ class Imaging:
         argv, env = self.command(request)
         hidden = self._values(request)
         begun = self.head_start.taken(argv, env) if self.head_start else None
+        plain: Callable[[str], str] = str
+        if any(source.kind == "secret" for source in request.sources()):
+            from .container import keyed_secrets  # few images have secrets
+
+            plain, written = keyed_secrets.plain, dockerfile
+            dockerfile = keyed_secrets.of(request, written, self.env, self.settings.cwd, partial(mac, self._key))
+            if dockerfile != written and not begun:
+                argv, env = self.command(keyed_secrets.put(request, dockerfile))
 
         def hide(text: str) -> str:
             for value in hidden:
                 text = text.replace(value, "****")
-            return text
+            return plain(text)
 
         given = {"begun": begun, "stdin": dockerfile} if begun else {}
         done = ctx.run(argv, env=env, cwd=self.settings.cwd, hide=hide, live=True, keeps=self._locks, **given)
@@ -272,14 +279,8 @@ class Imaging:
 
     def _values(self, request: Request) -> list[str]:
         """The values of secrets, line by line: a build might print them."""
-        found = [word for pair in self._lent.values() for word in pair]
-        for source in request.sources():
-            value = (source.read(self.env, self.settings.cwd) or b"").decode("utf-8", "replace")
-            for line in value.splitlines():
-                found.append(line.strip())  # of build arguments, too: BuildKit shows them in RUN
-                if source.kind == "secret":  # of `key = value`, a build may print the value alone
-                    found += [line.partition("=")[2].strip(), line.partition(":")[2].strip()]
-        return sorted({value for value in found if len(value) >= _TELLING}, key=len, reverse=True)
+        lent = [word for pair in self._lent.values() for word in pair]
+        return telling(request.sources(), lent, self.env, self.settings.cwd)
 
     def request(self, request: Request, labels: Mapping[str, str]) -> Request:
         """The request with labels, and without a network if that was asked for; the user's own options overrule."""

@@ -106,13 +106,18 @@ def secrets(text: str) -> list[Secret]:
     """The secrets that RUN instructions mount, each id once."""
     found: dict[str, bool] = {}
     for instruction in instructions(text):
-        for mount in _SECRET.findall(instruction.text):
-            options = dict(part.partition("=")[::2] for part in mount.split(","))
-            name = options.get("id") or (options.get("target") or options.get("dst") or "").rpartition("/")[2]
-            if name:
-                required = options.get("required", "false").lower() in ("", "true", "1")
-                found[name] = found.get(name, False) or required
+        for secret in mounted(instruction):
+            found[secret.id] = found.get(secret.id, False) or secret.required
     return [Secret(name, required) for name, required in found.items()]
+
+
+def mounted(instruction: Instruction) -> Iterator[Secret]:
+    """The secrets that one instruction mounts."""
+    for mount in _SECRET.findall(instruction.text):
+        options = dict(part.partition("=")[::2] for part in mount.split(","))
+        name = options.get("id") or (options.get("target") or options.get("dst") or "").rpartition("/")[2]
+        if name:
+            yield Secret(name, options.get("required", "false").lower() in ("", "true", "1"))
 
 
 def at(text: str, line: int) -> Instruction | None:

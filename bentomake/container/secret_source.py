@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from ..errors import UsageError
@@ -11,6 +11,8 @@ from ..errors import UsageError
 _INSIDE = re.compile(r"((?:secret_access_key|token|passw(?:or)?d)[=:])([^,\s]+)|(://)([^/@\s]+)(?=@)", re.IGNORECASE)
 
 _ARG_NAME = re.compile(r"[\w.-]+")
+
+_TELLING = 6  # characters: a shorter secret would blot out half a log
 
 
 class SecretSource(NamedTuple):
@@ -113,3 +115,15 @@ def read_build_arg(text: str) -> SecretSource:
 def masked(text: str, instead: Callable[[str], str] = lambda _: "…") -> str:
     """The text with something instead of each credential in it."""
     return _INSIDE.sub(lambda found: f"{found[1] or found[3]}{instead(found[2] or found[4])}", text)
+
+
+def telling(sources: Iterable[SecretSource], more: Iterable[str], env: Mapping[str, str], cwd: str) -> list[str]:
+    """What a log must not show, the longest first: the values, line by line, and what is known `more`."""
+    found = [*more]
+    for source in sources:
+        value = (source.read(env, cwd) or b"").decode("utf-8", "replace")
+        for line in value.splitlines():
+            found.append(line.strip())  # of build arguments, too: BuildKit shows them in RUN
+            if source.kind == "secret":  # of `key = value`, a build may print the value alone
+                found += [line.partition("=")[2].strip(), line.partition(":")[2].strip()]
+    return sorted({value for value in found if len(value) >= _TELLING}, key=len, reverse=True)

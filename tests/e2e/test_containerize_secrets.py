@@ -69,8 +69,12 @@ def test_a_secret_file_is_mounted_where_the_documents_say(shop: Shop, tmp_path: 
     assert made(f"{tmp_path}/elsewhere").ran == set()
     assert shop.containerize(tag, "--opt", f"secret=id=aws,src={tmp_path}/credentials").good().ran == set()
 
-    (tmp_path / "credentials").write_text(CREDENTIALS.replace("EXAMPLEKEY", "ANOTHERKEY"))
+    another = CREDENTIALS.replace("EXAMPLEKEY", "ANOTHERKEY")
+    (tmp_path / "credentials").write_text(another)
     changed = made(f"{tmp_path}/credentials", "-v")
+    digest = subprocess.run(["sha256sum"], input=another, capture_output=True, text=True).stdout
+    assert shop.engine.read(tag, "/home/bentoml/bento/digest") == digest.strip()  # the engine has not kept its layer
+    assert "bentomake-" not in changed.log
     assert changed.ran == {"image"} and "image.secrets changed" in changed.said
     for value in (VALUE, VALUE.replace("EXAMPLEKEY", "ANOTHERKEY")):
         assert value not in first.run.stdout + first.said + changed.run.stdout + changed.said
