@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -231,11 +232,13 @@ def _labels(ctx: Context, bento: Mapping[str, Any]) -> dict[str, str]:
     """
     given = bento.get("labels") or {}
     own = {key: value for key, value in given.items() if key.startswith(_OCI)}
+    epoch = ctx.oracle("source_date_epoch")
+    created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(int(epoch))) if epoch else bento.get("created")
     source = given.get("source") or own.get(f"{_OCI}source") or ctx.discover("published", bento["name"]).value
     labels = {
         f"{_OCI}title": bento["name"],
         f"{_OCI}version": bento["version"],
-        f"{_OCI}created": bento.get("created"),
+        f"{_OCI}created": created,
         f"{_OCI}source": source,
         "bentomake.bento.digest": f"sha256:{bento['digest']}",
     }

@@ -206,6 +206,7 @@ def test_the_time_of_a_reproducible_build_is_in_the_image(shop: Shop) -> None:
     tag = box.build()
     early = shop.containerize(tag, env={"SOURCE_DATE_EPOCH": "1700000000"}).good()
     assert shop.engine.call("image", "inspect", "--format", "{{.Created}}", early.tag).startswith("2023-11-14T22:13:20")
+    assert shop.engine.config(early.tag)["Labels"]["org.opencontainers.image.created"] == "2023-11-14T22:13:20Z"
     assert shop.containerize(tag, env={"SOURCE_DATE_EPOCH": "1700000000"}).good().ran == set()
     later = shop.containerize(tag, env={"SOURCE_DATE_EPOCH": "1700000001"}).good()
     assert later.ran == {"image"} and "source_date_epoch changed: 1700000000 → 1700000001" in later.said
