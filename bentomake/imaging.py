@@ -279,8 +279,7 @@ class Imaging:
 
     def _values(self, request: Request) -> list[str]:
         """The values of secrets, line by line: a build might print them."""
-        lent = [word for pair in self._lent.values() for word in pair]
-        return telling(request.sources(), lent, self.env, self.settings.cwd)
+        return telling(request.sources(), sum(self._lent.values(), ()), self.env, self.settings.cwd)
 
     def request(self, request: Request, labels: Mapping[str, str]) -> Request:
         """The request with labels, and without a network if that was asked for; the user's own options overrule."""
