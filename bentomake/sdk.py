@@ -41,12 +41,14 @@ def build(
     `options` are those of the engine, with underscores: `platform="linux/amd64"`, `build_arg={"A": "1"}`,
     `secret=["id=aws,src=…"]`. `on_line` is told each line of the engine's log as it comes. Raises BentomakeError.
     """
-    names = [] if image_tag is None else [image_tag] if isinstance(image_tag, str) else list(image_tag)
+    names = (
+        image_tag if isinstance(image_tag, (list, tuple, set, frozenset)) else () if image_tag is None else (image_tag,)
+    )
     wanted = (features,) if isinstance(features, str) else tuple(features or ())
     build_arg(wanted)
     ask = ImageAsk(
         backend=backend,
-        tags=tuple(checked(name) for name in names),
+        tags=tuple(dict.fromkeys(map(checked, names))),
         options=Options.of(**options),
         features=wanted,
         run_as_root=run_as_root,

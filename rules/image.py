@@ -34,7 +34,7 @@ _SHOWN = 90  # characters of a failed instruction
 )
 def image(ctx: Context) -> Mapping[str, Produced]:
     """Build the image. Discovered: the base images, the models, the secrets, and whether the image is there."""
-    from bentomake.container import dockerfile_text
+    from bentomake.container import dockerfile_text, values
 
     bento = json.loads(ctx.input("bento").text("bento.json"))
     tree = {p[len("bento/") :]: entry for p, entry in ctx.input("bento").tree.items() if p.startswith("bento/")}
@@ -45,6 +45,7 @@ def image(ctx: Context) -> Mapping[str, Produced]:
     text = ctx.input("bento").text(f"bento/{name}")
     if name == DOCKERFILE and BUILDKIT in tree and (why := engine.plain_because):
         ctx.warn(why[0], hint=why[1])
+    values.check_target(engine.options.value("target"), text, name)
     apart = _apart(tree, text, engine)
     main = {path: entry for path, entry in tree.items() if path not in apart}
     sources = {f"{_SOURCES}/{path}": tree[path] for path in apart}

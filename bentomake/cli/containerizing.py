@@ -53,7 +53,7 @@ def settings_from(given: Mapping[str, Any]) -> Settings:
     get_backend(name, env).check(options)
     image = ImageAsk(
         backend=name,
-        tags=tuple(checked(tag) for tag in given["tags"]),
+        tags=tuple(dict.fromkeys(map(checked, given["tags"]))),
         options=options,
         features=features,
         run_as_root=given["run_as_root"],

@@ -20,6 +20,7 @@ from .words import BUILDKIT, CLASSIC
 OLDEST = (18, 9)
 BETTER = "`docker buildx create --name NAME --bootstrap` makes a builder that can, --opt builder=NAME chooses it"
 _GET_DOCKER = "https://docs.docker.com/get-docker/"
+_NETWORKS = ("default", "host", "none")
 _IMAGES = ("docker", "image")
 
 _VERSION = ("version", "--format", "{{json .}}")
@@ -54,6 +55,11 @@ class Docker(EngineCommand):
     def check(self, options: Options) -> None:
         super().check(options)
         if not self.classic:
+            network = options.value("network")
+            if network not in (None, *_NETWORKS):
+                raise UsageError(
+                    f"BuildKit has no network {network!r} for a build.", hint=f"It can be {', '.join(_NETWORKS)}."
+                )
             own = not (options.value("builder") or self.builder)
             refuse_loading_several(self.name, options, f"{BETTER}; then add" if own else "Add")
         elif len(options.platforms()) > 1:

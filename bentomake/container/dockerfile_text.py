@@ -97,6 +97,12 @@ def bases(text: str, given: Iterable[str] = ()) -> list[str]:
     return found
 
 
+def stages(text: str) -> list[str]:
+    """The names of the stages, in order; \"\" for one that has none."""
+    froms = (instruction.text.split() for instruction in instructions(text) if instruction.word == "FROM")
+    return [words[-1] if len(words) > 3 and words[-2].upper() == "AS" else "" for words in froms]
+
+
 def filled(image: str, values: Mapping[str, str]) -> str:
     """One of the `bases`, with the values of the variables in it."""
     return _VARIABLE.sub(lambda m: values.get(m[1] or m[3], m[2] or ""), image)

@@ -16,6 +16,7 @@ from .backend import BackendUnhealthy, Image
 from .noted import noted, noted_id, with_algorithm
 from .options import Options, Value
 from .request import Request
+from .values import checked
 from .words import PROGRESS, SWITCHES
 
 _OURS = {
@@ -65,8 +66,8 @@ class EngineCommand(ABC):
             raise UsageError(f"The option {name} is bentomake's own.", hint=_OURS[name])
         if name not in self.words:
             raise UsageError(f"{self.name} has no option {name}.", hint=self._instead(name))
-        if name not in SWITCHES and not isinstance(value, str):
-            raise UsageError(f"The option {name} needs a value.", hint=f"Write --opt {name}=VALUE.")
+        if name not in SWITCHES:
+            checked(name, value)
         if name == "progress" and value not in PROGRESS:
             raise UsageError(f"There is no progress {value!r}.", hint=f"It can be {', '.join(PROGRESS)}.")
         if name in SWITCHES and isinstance(value, str) and name not in self.valued_switches:

@@ -11,8 +11,10 @@ _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _NAME = re.compile(rf"(?:({_DOMAIN})/)?({_PART}(?:/{_PART})*)(?::([A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}}))?")
 
 
-def checked(tag: str) -> str:
+def checked(tag: object) -> str:
     """The tag itself, `[HOST[:PORT]/]NAME[:TAG]`; UsageError if no engine would take it."""
+    if not isinstance(tag, str):
+        raise UsageError(f"The name of an image cannot be a {type(tag).__name__}.", hint="Give a str.")
     if _NAME.fullmatch(tag) and len(tag) <= 255:
         return tag
     lower = tag.rpartition(":")[0].lower() + ":" + tag.rpartition(":")[2] if ":" in tag else tag.lower()

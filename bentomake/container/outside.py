@@ -14,6 +14,7 @@ _PUSH = re.compile(r"^ > pushing (\S+) with docker:$|\bfailed to push (\S+?): ",
 _PUSH_SOMETHING = re.compile(r"\bpush access denied\b|\binsufficient_scope\b")
 _NOT_REACHED = re.compile(r"\bdial tcp\b|no such host|i/o timeout|connection refused|deadline exceeded|: EOF$")
 _NO_TLS = re.compile(r"server gave HTTP response to HTTPS client|x509: |tls: ")
+_ITS_FAULT = re.compile(r"\bstatus(?: code)?:? 5\d\d\b", re.IGNORECASE)
 # The last words of docker's client, of buildx and of buildctl, when nobody answers them any more.
 _GONE = re.compile(
     r"\bcode = Unavailable\b|\berror reading from server\b|Cannot connect to the Docker daemon|^unexpected EOF$"
@@ -82,6 +83,8 @@ def _refused(bento: str, name: str, last: str) -> Ended:
     named = f"-t {registry}/…/NAME:TAG names the registry"
     if _NOT_REACHED.search(last):
         return Ended(f"{built} {registry} was not reached for the push of {name}.", f"Does it run? {named}.", last)
+    if _ITS_FAULT.search(last):
+        return Ended(f"{built} {registry} failed at the push of {name}.", "Its own log may say why; try again.", last)
     login = f"`docker login{'' if registry == 'docker.io' else f' {registry}'}`"
     return Ended(f"{built} {registry} refused the push of {name}.", f"Log in ({login})? {named}, and yours.", last)
 

@@ -93,6 +93,9 @@ class Registered:
             raise StepError(
                 f"construct_build_args of the backend {self.name} failed: {type(error).__name__}: {error}."
             ) from error
+        if not isinstance(words, (list, tuple)):
+            kind = type(words).__name__
+            raise StepError(f"construct_build_args of the backend {self.name} gave a {kind}, not a list of words.")
         return [self.binary, *self.build_cmd, *_flat(words)]
 
     def _anything(self) -> bool:

@@ -40,8 +40,10 @@ def told(backend_name: str, set_name: str, stand_ins: StandIns) -> str:
 
 
 @pytest.mark.parametrize("name", BACKENDS)
-def test_each_engine_is_told_in_its_own_words(name: str, tmp_path: Path) -> None:
+def test_each_engine_is_told_in_its_own_words(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_ins = StandIns(tmp_path, *ENGINES)
+    (tmp_path / "wheels").mkdir()
+    monkeypatch.chdir(tmp_path)
     made = "\n".join(told(name, each, stand_ins) for each in SETS)
     golden = GOLDEN / f"{name}.txt"
     if os.environ.get("BENTOMAKE_TEST_GOLDEN"):

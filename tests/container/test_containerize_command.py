@@ -89,7 +89,8 @@ def test_everything_at_once(
 
 
 def test_each_older_flag_is_the_option_of_its_name(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
-    values = {"secret": "id=aws,src=x", "platform": "linux/amd64", "shm-size": "1m"}
+    values = {"secret": "id=aws,src=x", "platform": "linux/amd64", "shm-size": "1m", "network": "host"}
+    values |= {"ulimit": "nofile=1024", "build-context": f"a={os.getcwd()}"}
     for name, (_, _, metavar, _) in OLDER.items():
         words = [f"--{name}"] if metavar is None else [f"--{name}", values.get(name, "a=b")]
         assert run(["containerize", "iris", "--backend", "buildx", *words]) == EXIT_OK, name

@@ -22,6 +22,7 @@ ERROR: {said}
     ("name", "said", "what", "hint"),
     [
         (NAMES[0], "no basic auth credentials", "127.0.0.1:5000 refused the push of", "`docker login 127.0.0.1:5000`"),
+        (NAMES[0], "received unexpected HTTP status: 500 Internal Server Error", "127.0.0.1:5000 failed at", "own log"),
         ("me/iris:v1", "denied: requested access to the resource is denied", "docker.io refused the", "`docker login`"),
         (
             "localhost:1/iris",

@@ -167,6 +167,10 @@ def test_a_registered_function_that_fails_is_no_traceback() -> None:
     with pytest.raises(StepError) as caught:
         get_backend("lima").argv(Request("c", "f", ("t",)))
     assert caught.value.message == "construct_build_args of the backend lima failed: KeyError: 'x'."
+    register("text", construct_build_args=lambda **keywords: "build --file x")
+    with pytest.raises(StepError) as caught:
+        get_backend("text").argv(Request("c", "f", ("t",)))
+    assert caught.value.message == "construct_build_args of the backend text gave a str, not a list of words."
 
 
 def installed(directory: Path, body: str, value: str) -> None:

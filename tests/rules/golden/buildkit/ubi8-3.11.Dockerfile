@@ -28,7 +28,7 @@ WORKDIR /home/bentoml/bento
 
 # Python requirements. A feature of bentoml is one of its extras: --build-arg BENTOML_FEATURES=io-image,grpc
 COPY --chown=bentoml:bentoml env/python ./env/python/
-ARG PIP_NO_CACHE_DIR
+ARG PIP_NO_CACHE_DIR=
 ARG BENTOML_FEATURES=
 RUN --mount=type=bind,from=wheelhouse,target=/run/bentomake --mount=type=cache,target=/root/.cache/bentomake --mount=type=secret,id=netrc,target=/root/.netrc --mount=type=cache,target=/root/.cache/pip export PIP_BREAK_SYSTEM_PACKAGES=1 PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1 \
  && cd ./env/python && { [ -f /run/bentomake/install.sh ] && sh /run/bentomake/install.sh \
