@@ -1,16 +1,15 @@
-"""What building an image asks of the machine: the engine and what it has, the secrets, the context that it is given."""
+"""What building an image asks of the machine: the engine and what it has, the context that it is given."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property, partial
 from typing import Any
 
 from . import origins
 from .bento.layout import BUILDKIT, DOCKERFILE
-from .container import index_credentials, noted
+from .container import noted
 from .container.as_root import as_root, asked_as_root
 from .container.backend import Backend, Image
 from .container.begun import HeadStart
@@ -20,38 +19,32 @@ from .container.image_tag import checked
 from .container.options import Options
 from .container.registry import chosen, get_backend
 from .container.request import Request
-from .container.secret_source import masked, telling
 from .container.staging import slot, staged
 from .engine.content_store import ContentStore
 from .engine.digest import of_value
 from .engine.fact import ABSENT, Fact
-from .engine.fresh import mac
 from .engine.process import Completed
 from .engine.stat_index import StatIndex
 from .engine.tree import Tree
 from .errors import BentomakeError
+from .lending import Lending
 from .workspace import Settings
-
-_OWN = "BENTOMAKE_BUILD_"  # begins the variables that hold values of the Bento's own
 
 
 class Imaging:
     """The engine of one command, for the rule `image`."""
 
-    KINDS = ("base_image", "credential", "own_image", "published", "secret")
+    KINDS = ("base_image", "own_image", "published", *Lending.KINDS)
 
     def __init__(self, settings: Settings, key: bytes, store: ContentStore, home: str, models: StatIndex | None = None):
         self.settings = settings
         self.ask_for = settings.image
         self.options = settings.image.options or Options.of(platform=settings.platform)  # what the lock is for
-        self._key = key
+        self.lending = Lending(settings, self.options, key)
         self._store = store
         self._home = home
         self._models = models
         self._made: dict[str, Image] = {}  # by this command
-        self._credentials: dict[str, tuple[str, str] | None] = {}  # by URL: a keyring answers slowly
-        self._lent: dict[str, tuple[str, str]] = {}
-        self._own: dict[str, str] = {}
         self._locks: list[int] = []  # of the contexts' directories
         self.head_start: HeadStart | None = None
         self.published: Callable[[str], str | None] = partial(origins.published, settings, home)  # by a Bento's name
@@ -62,35 +55,12 @@ class Imaging:
         backend.check(self.options)
         return asked_as_root(backend) if self.ask_for.run_as_root else backend
 
-    @property
-    def env(self) -> dict[str, str]:
-        lent = {index_credentials.VARIABLE: index_credentials.netrc(self._lent)} if self._lent else {}
-        return {**self.settings.env, **self._own, **lent}
-
-    def lend(self, urls: Iterable[str]) -> str:
-        """Let the build have the credentials of these indexes; the secret as the engine is told of it."""
-        self._lent = {url: found for url in urls if (found := self._credential(url)) is not None}
-        return f"id={index_credentials.ID},env={index_credentials.VARIABLE}"
-
-    def lend_value(self, name: str, value: str) -> str:
-        """Let the build have a value of the Bento's own, by a variable that sets nothing of the engine's."""
-        self._own[f"{_OWN}{name}"] = value
-        return f"id={name},env={_OWN}{name}"
-
-    def _credential(self, url: str) -> tuple[str, str] | None:
-        if url not in self._credentials:
-            asked = url.startswith(
-                ("https://", "http://")
-            )  # else a planted trace has it: a keyring would be told of it
-            self._credentials[url] = index_credentials.credential(url, self.settings.env) if asked else None
-        return self._credentials[url]
-
     def ahead(self, dockerfile: str, tags: Iterable[str]) -> None:
         """Begin to ask the engine what the rule will want to know: it answers while the rest is looked at."""
         with contextlib.suppress(BentomakeError):  # said when it matters
-            found = (filled(base, self.build_args) for base in bases(dockerfile, self.build_args))
+            found = (filled(base, self.lending.build_args) for base in bases(dockerfile, self.lending.build_args))
             names = [*found, *(self.ask_for.tags or tags)]
-            self._ahead("ahead", self.env, [name for name in names if not name.startswith("-")])
+            self._ahead("ahead", self.lending.env, [name for name in names if not name.startswith("-")])
 
     def _ahead(self, name: str, *args: object) -> None:
         """A registered backend has no such thing."""
@@ -105,14 +75,11 @@ class Imaging:
             case "image.tags":
                 return [checked(tag) for tag in self.ask_for.tags]
             case "image.options":
-                return [
-                    [name, masked(value, lambda text: mac(self._key, text)) if isinstance(value, str) else value]
-                    for name, value in self.options.keyed()
-                ]
+                return self.lending.options
             case "image.build_args":
-                return self._macs("build-arg")
+                return self.lending.macs("build-arg")
             case "image.secrets":
-                return self._macs("secret")
+                return self.lending.macs("secret")
             case "image.features":
                 return sorted(self.ask_for.features)
             case "image.offline":
@@ -124,30 +91,11 @@ class Imaging:
                 return named if self.backend.named_contexts else []
         raise KeyError(name)
 
-    def _macs(self, kind: str) -> dict[str, str | None]:
-        found = {}
-        for source in self.options.secret_sources():
-            if source.kind == kind:
-                value = source.read(self.settings.env, self.settings.cwd)
-                found[source.name] = None if value is None else mac(self._key, value.decode("latin-1"))
-        return found
-
     @cached_property
     def engine(self) -> dict[str, str]:
         """The oracle: which engine, which version of it, and which of a Bento's Dockerfiles it is given."""
         which = BUILDKIT if self.backend.buildkit else DOCKERFILE
-        return {"backend": self.backend.name, "version": self.backend.version(self.env), "dockerfile": which}
-
-    @property
-    def secret_ids(self) -> set[str]:
-        return {source.name for source in self.options.secret_sources() if source.kind == "secret"}
-
-    @cached_property
-    def build_args(self) -> dict[str, str]:
-        """The values of the user's build arguments that have one."""
-        sources = (source for source in self.options.secret_sources() if source.kind == "build-arg")
-        read = ((source.name, source.read(self.settings.env, self.settings.cwd)) for source in sources)
-        return {name: os.fsdecode(value) for name, value in read if value is not None}
+        return {"backend": self.backend.name, "version": self.backend.version(self.lending.env), "dockerfile": which}
 
     @property
     def fresh(self) -> bool:
@@ -169,7 +117,7 @@ class Imaging:
     def platform(self) -> str | None:
         """What the image is for, if that is not the engine's own machine; of several platforms, the first."""
         of_engine = getattr(self.backend, "platform", None)
-        return next(iter(self.options.platforms()), of_engine and of_engine(self.env))
+        return next(iter(self.options.platforms()), of_engine and of_engine(self.lending.env))
 
     @property
     def dated(self) -> bool:
@@ -179,7 +127,9 @@ class Imaging:
     @property
     def builder(self) -> str | None:
         """The builder that the user has chosen by name, of an engine that has several."""
-        return (self.options.value("builder") or self.env.get("BUILDX_BUILDER")) if self.has("builder") else None
+        return (
+            (self.options.value("builder") or self.lending.env.get("BUILDX_BUILDER")) if self.has("builder") else None
+        )
 
     @property
     def must_note(self) -> bool:
@@ -194,23 +144,19 @@ class Imaging:
     # facts
 
     def ask(self, kind: str, name: str) -> Fact:
-        if kind == "secret":
-            value = self.settings.env.get(name)
-            return ABSENT if value is None else Fact(mac(self._key, value))
-        if kind == "credential":
-            found = self._credential(name)
-            return ABSENT if found is None else Fact(mac(self._key, "\0".join(found)))
+        if kind in self.lending.KINDS:
+            return self.lending.ask(kind, name)
         if kind == "published":
             address = self.published(name)
             return ABSENT if address is None else Fact(address, address, address)
         if kind == "base_image":  # its name has no values of build arguments: they may be secret
-            name = filled(name, self.build_args)
+            name = filled(name, self.lending.build_args)
         if name.startswith("-"):  # a trace may be planted, and a Bento from elsewhere: an engine takes it for an option
             raise ValueError(f"no name of an image: {name!r}")
         if kind == "base_image":
-            digest = self.backend.base_digest(name, self.env)
+            digest = self.backend.base_digest(name, self.lending.env)
             return ABSENT if digest is None else Fact(digest, digest)
-        made = self._made.get(name) or self.backend.image(name, self.env)
+        made = self._made.get(name) or self.backend.image(name, self.lending.env)
         return ABSENT if made is None else Fact(of_value(made.id), made.id)
 
     # the build
@@ -241,7 +187,7 @@ class Imaging:
 
     def command(self, request: Request) -> tuple[list[str], dict[str, str]]:
         """The engine's command for a request, and its environment."""
-        env = self.backend.env(self.env)
+        env = self.backend.env(self.lending.env)
         argv = self.backend.argv(request)
         if self.ask_for.run_as_root:
             argv = as_root(argv, env, (source.variable for source in request.sources() if source.variable))
@@ -257,14 +203,14 @@ class Imaging:
         self._ahead("forget")
         noted.forget(self.options)
         argv, env = self.command(request)
-        hidden = self._values(request)
+        hidden = self.lending.hidden(request)
         begun = self.head_start.taken(argv, env) if self.head_start else None
         plain: Callable[[str], str] = str
         if any(source.kind == "secret" for source in request.sources()):
             from .container import keyed_secrets  # few images have secrets
 
             plain, written = keyed_secrets.plain, dockerfile
-            dockerfile = keyed_secrets.of(request, written, self.env, self.settings.cwd, partial(mac, self._key))
+            dockerfile = keyed_secrets.of(request, written, self.lending.env, self.settings.cwd, self.lending.mac)
             if dockerfile != written and not begun:
                 argv, env = self.command(keyed_secrets.put(request, dockerfile))
 
@@ -275,11 +221,7 @@ class Imaging:
 
         given = {"begun": begun, "stdin": dockerfile} if begun else {}
         done = ctx.run(argv, env=env, cwd=self.settings.cwd, hide=hide, live=True, keeps=self._locks, **given)
-        return done, self.backend.after(request, done, self.env) if done.returncode == 0 else None
-
-    def _values(self, request: Request) -> list[str]:
-        """The values of secrets, line by line: a build might print them."""
-        return telling(request.sources(), sum(self._lent.values(), ()), self.env, self.settings.cwd)
+        return done, self.backend.after(request, done, self.lending.env) if done.returncode == 0 else None
 
     def request(self, request: Request, labels: Mapping[str, str]) -> Request:
         """The request with labels, and without a network if that was asked for; the user's own options overrule."""
@@ -292,11 +234,13 @@ class Imaging:
         """The image that was made, as the engine describes it, or as it says of one that it gave to a registry."""
         if not self.lands:
             tell = getattr(self.backend, "sent", None)
-            sent: Image | None = tell(request._replace(options=self.options), image_id, self.env) if tell else None
+            sent: Image | None = (
+                tell(request._replace(options=self.options), image_id, self.lending.env) if tell else None
+            )
             return sent
-        made = self.backend.image(request.tags[0], self.env)
+        made = self.backend.image(request.tags[0], self.lending.env)
         if made is not None and image_id and image_id != made.id:
-            made = self.backend.image(image_id, self.env) or made  # another build has taken the tag meanwhile
+            made = self.backend.image(image_id, self.lending.env) or made  # another build has taken the tag meanwhile
         if made is not None:
             self._made[request.tags[0]] = made
         return made

@@ -53,7 +53,7 @@ def image(ctx: Context) -> Mapping[str, Produced]:
     beside = {_SOURCES: (f"{bento['name']}-sources", sources)}
     if takes_wheels(text, engine):
         beside[_WHEELS] = (_WHEELS, wheels)
-    before = {base: engine.ask("base_image", base) for base in dockerfile_text.bases(text, engine.build_args)}
+    before = {base: engine.ask("base_image", base) for base in dockerfile_text.bases(text, engine.lending.build_args)}
     with (
         engine.staged(bento["name"], main, _models(ctx, bento["models"])) as context,
         engine.contexts(beside) as contexts,
@@ -161,7 +161,7 @@ def _secrets(ctx: Context, text: str) -> tuple[str, ...]:
     given: list[str] = []
     absent = []
     for secret in dockerfile_text.secrets(text):
-        if secret.id in engine.secret_ids:
+        if secret.id in engine.lending.secret_ids:
             continue
         if secret.id == index_credentials.ID and not secret.required:
             given += _netrc(ctx)
@@ -170,7 +170,7 @@ def _secrets(ctx: Context, text: str) -> tuple[str, ...]:
         else:
             absent.append(secret)
     own = _own_values(ctx) if absent else {}
-    given += [engine.lend_value(secret.id, own[secret.id]) for secret in absent if secret.id in own]
+    given += [engine.lending.lend_value(secret.id, own[secret.id]) for secret in absent if secret.id in own]
     missing = [secret.id for secret in absent if secret.required and secret.id not in own]
     if missing:
         raise UsageError(
@@ -199,7 +199,7 @@ def _netrc(ctx: Context) -> list[str]:
     files = [path for path in bento.tree if path.startswith("bento/env/python/") and path.endswith((".txt", ".sh"))]
     urls = index_credentials.addresses(bento.text(path) for path in sorted(files))
     known = [url for url in urls if ctx.discover("credential", url).digest != ABSENT.digest]
-    return [ctx.host("image").lend(known)] if known else []
+    return [ctx.host("image").lending.lend(known)] if known else []
 
 
 def _models(ctx: Context, models: list[Mapping[str, Any]]) -> dict[str, str | bytes]:

@@ -26,7 +26,7 @@ FLOORS = [
     {"service", "container"},
     {
         *("workspace", "project", "packing", "model_facts", "toolchain", "session", "runs", "surroundings", "swept"),
-        *("ways", "imaging", "head_start", "origins", "remembered", "stored", "rehearsal", "module_lookup"),
+        *("ways", "imaging", "head_start", "lending", "origins", "remembered", "stored", "rehearsal", "module_lookup"),
     },
     {"build", "loading", "execution", "images", "containerize", "sdk", "export"},
     {"console", "cli", "__main__"},

@@ -72,7 +72,7 @@ def test_credentials_inside_of_an_option_are_keyed_and_not_in_clear(tmp_path):
 def test_a_build_argument_in_buildctls_own_words_is_keyed_and_not_in_clear(tmp_path):
     def asked(word):
         made = imaging(tmp_path, f"opt=build-arg:TOKEN={word}", "opt=filename=Dockerfile", backend="buildctl")
-        hidden = made._values(Request(str(tmp_path), "Dockerfile", ("x:1",), options=made.options))
+        hidden = made.lending.hidden(Request(str(tmp_path), "Dockerfile", ("x:1",), options=made.options))
         assert word in hidden
         return made.param("image.options"), made.param("image.build_args")
 
@@ -84,7 +84,7 @@ def test_what_a_log_must_not_have(tmp_path):
     (tmp_path / "aws").write_text("[default]\naws_secret_access_key = wJalrXUtnFEMI/K7MDENG\n")
     asked = imaging(tmp_path, "secret=id=aws,src=aws", "build-arg=TOKEN=s3cr3t-value", env={"PIP": "pip-password"})
     request = Request(str(tmp_path), "Dockerfile", ("x:1",), secrets=("id=PIP,env=PIP",), options=asked.options)
-    hidden = asked._values(request)
+    hidden = asked.lending.hidden(request)
     assert {"wJalrXUtnFEMI/K7MDENG", "s3cr3t-value", "pip-password"} <= set(hidden)
     assert hidden == sorted(hidden, key=len, reverse=True), "a value that holds another goes first"
 
@@ -94,7 +94,7 @@ def test_a_build_argument_or_a_secret_may_be_a_variable_of_any_bytes(tmp_path):
     asked = imaging(tmp_path, "build-arg=TOKEN", "build-arg=ODD", "build-arg=NOT_SET", "secret=id=ODD", env=env)
     assert asked.param("image.build_args").keys() == {"TOKEN", "ODD", "NOT_SET"}
     request = Request(str(tmp_path), "Dockerfile", ("x:1",), options=asked.options)
-    assert {"token-of-the-env", "odd-\ufffd-secret"} == set(asked._values(request))
+    assert {"token-of-the-env", "odd-\ufffd-secret"} == set(asked.lending.hidden(request))
 
 
 def test_offline_means_no_network_for_the_build_unless_the_user_says_which(tmp_path):
@@ -109,8 +109,8 @@ def test_offline_means_no_network_for_the_build_unless_the_user_says_which(tmp_p
 
 def test_what_a_bento_lends_sets_no_variable_of_the_engine(tmp_path):
     asked = imaging(tmp_path, env={"DOCKER_HOST": "mine"})
-    assert asked.lend_value("DOCKER_HOST", "theirs") == "id=DOCKER_HOST,env=BENTOMAKE_BUILD_DOCKER_HOST"
-    assert asked.env == {"DOCKER_HOST": "mine", "BENTOMAKE_BUILD_DOCKER_HOST": "theirs"}
+    assert asked.lending.lend_value("DOCKER_HOST", "theirs") == "id=DOCKER_HOST,env=BENTOMAKE_BUILD_DOCKER_HOST"
+    assert asked.lending.env == {"DOCKER_HOST": "mine", "BENTOMAKE_BUILD_DOCKER_HOST": "theirs"}
 
 
 def test_a_model_that_is_edited_while_its_image_is_built_is_hashed_again(tmp_path):
