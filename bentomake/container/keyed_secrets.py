@@ -42,7 +42,8 @@ def of(request: Request, dockerfile: str, env: Mapping[str, str], cwd: str, mac:
 
 def put(request: Request, dockerfile: str) -> Request:
     """The request with this Dockerfile, beside the context, which is what it was."""
-    path = os.path.join(request.scratch or request.context, os.path.basename(request.dockerfile))
+    assert request.scratch, "the context's own Dockerfile may be a link to the content store"
+    path = os.path.join(request.scratch, os.path.basename(request.dockerfile))
     with open(path, "w", encoding="utf-8") as file:
         file.write(dockerfile)
     return request._replace(dockerfile=path)
