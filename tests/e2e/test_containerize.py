@@ -36,13 +36,11 @@ exec {docker} "$@"
 """
 
 
-@pytest.fixture
-def weighty(shop: Shop) -> str:
-    """Options with a model of 2 GiB, which lies in the model store."""
-    if not (shop.world.home / "models/weighty").exists():
-        save_model(shop.world.home, "v1", os.urandom(1 << 20), name="weighty")
-        os.truncate(shop.world.home / "models/weighty/v1/weights.bin", WEIGHT)
-    return "models: ['weighty:v1']\n"
+def weighty(shop: Shop, version: str, size: int) -> str:
+    """Options with a model of that size, which lies in the model store."""
+    save_model(shop.world.home, version, os.urandom(1 << 20), name="weighty")
+    os.truncate(shop.world.home / f"models/weighty/{version}/weights.bin", size)
+    return f"models: ['weighty:{version}']\n"
 
 
 @pytest.fixture
@@ -55,8 +53,8 @@ def spy(shop: Shop, tmp_path: Path) -> dict[str, str]:
     return {"PATH": f"{tmp_path}/spy:{shop.world.env['PATH']}", "RECORD": str(tmp_path)}
 
 
-def test_only_what_changed_is_done_and_sent(shop: Shop, weighty: str) -> None:
-    box = shop.project(None, weighty)
+def test_only_what_changed_is_done_and_sent(shop: Shop) -> None:
+    box = shop.project(None, weighty(shop, "v1", WEIGHT))
     first = box.containerize().good()
     assert first.ran >= {"bento", "pinned", "image"} and first.sent() > WEIGHT * 0.99
     again = shop.containerize(first.tag).good()
@@ -131,13 +129,13 @@ def test_it_is_named_as_often_as_asked_and_not_by_its_tag_then(shop: Shop) -> No
     assert shop.world.run("containerize", tag, "-t", names[0], "-q", "-o", "json").json["platform"].startswith("linux/")
 
 
-def test_there_is_no_copy_of_a_model_and_nothing_is_left(shop: Shop, weighty: str, spy: dict[str, str]) -> None:
-    box = shop.project(options=weighty)
+def test_there_is_no_copy_of_a_model_and_nothing_is_left(shop: Shop, spy: dict[str, str]) -> None:
+    box = shop.project(options=weighty(shop, "v2", 64 << 20))
     box.containerize(env=spy).good()
     context = {path: line for *line, path in (x.split() for x in (Path(spy["RECORD"]) / "context").open())}
-    model = (shop.world.home / "models/weighty/v1/weights.bin").stat()
-    inode, links, size = map(int, context["./models/weighty/v1/weights.bin"])
-    assert (inode, size) == (model.st_ino, WEIGHT) and links > model.st_nlink
+    model = (shop.world.home / "models/weighty/v2/weights.bin").stat()
+    inode, links, size = map(int, context["./models/weighty/v2/weights.bin"])
+    assert (inode, size) == (model.st_ino, 64 << 20) and links > model.st_nlink
     assert sum(int(size) for _, links, size in context.values() if links == "1") < 1000
     assert list((shop.world.home / "tmp").iterdir()) == []
     assert stat.S_IMODE(model.st_mode) == 0o644
@@ -265,9 +263,9 @@ def test_without_buildkit(shop: Shop) -> None:
 
 
 @pytest.mark.skipif("buildah" not in ENGINES, reason="BENTOMAKE_TEST_ENGINES does not name buildah")
-def test_buildah_takes_wheels_and_contexts_too(shop: Shop, weighty: str) -> None:
+def test_buildah_takes_wheels_and_contexts_too(shop: Shop) -> None:
     buildah, words = ENGINES["buildah"], ("--backend", "buildah")
-    box = shop.project(None, f"{weighty}python:\n  packages: [toy==1.0]\n")
+    box = shop.project(None, f"{weighty(shop, 'v3', 64 << 20)}python:\n  packages: [toy==1.0]\n")
     try:
         first = box.containerize(*words).good()
         box.project.edit("service.py", "2 * x", "3 * x")
