@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dockerfile_made import BUILDKIT, DOCKERFILE, ENV, Made, make, written
+from ended import what_it_said
 
 NAMES = os.environ.get("BENTOMAKE_TEST_ENGINES", "").split()
 ENGINE = "docker" if "docker" in NAMES else " ".join(NAMES)
@@ -49,11 +50,15 @@ class Docker:
         return image["RootFS"]["Layers"], image["Config"]
 
     def run(self, tag: str, *words: str) -> str:
-        return self.call("run", "--rm", tag, *words)
+        return self.ended(tag, *words)
+
+    def ended(self, *words: str) -> str:
+        """What `run WORDS` prints."""
+        return what_it_said("docker", words, self.env)
 
     def look(self, tag: str, program: str, *words: str) -> str:
         """What a program of the image says, without its entrypoint."""
-        return self.call("run", "--rm", "--entrypoint", program, tag, *words)
+        return self.ended("--entrypoint", program, tag, *words)
 
     def remove(self, tag: str) -> None:
         self.call("image", "rm", "-f", tag)

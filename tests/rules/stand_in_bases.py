@@ -363,7 +363,7 @@ def build(engine: Docker, directory: Path) -> list[str]:
 
 def usable(engine: Docker) -> bool:
     """Whether python:3.11-slim has its Python in /usr/local, as the official image; Debian's cannot be moved."""
-    python = engine.call("run", "--rm", "python:3.11-slim", "python3", "-c", "import sys; print(sys.prefix)")
+    python = engine.ended("python:3.11-slim", "python3", "-c", "import sys; print(sys.prefix)")
     return python.strip() == "/usr/local"
 
 

@@ -92,7 +92,7 @@ def tag(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 def as_root(engine: Docker, tag: str, script: str) -> str:
-    return engine.call("run", "--rm", "--user", "root", "--entrypoint", "sh", tag, "-c", script)
+    return engine.ended("--user", "root", "--entrypoint", "sh", tag, "-c", script)
 
 
 def each(plain: bool) -> pytest.MarkDecorator:
