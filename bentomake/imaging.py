@@ -20,6 +20,7 @@ from .container.options import Options
 from .container.registry import chosen, get_backend
 from .container.request import Request
 from .container.staging import slot, staged
+from .container.values import check_keys
 from .engine.content_store import ContentStore
 from .engine.digest import of_value
 from .engine.fact import ABSENT, Fact
@@ -53,6 +54,7 @@ class Imaging:
     def backend(self) -> Backend:
         backend = get_backend(chosen(self.ask_for.backend, self.settings.env), self.settings.env)
         backend.check(self.options)
+        check_keys(self.options.values("ssh"), self.settings.env)
         return asked_as_root(backend) if self.ask_for.run_as_root else backend
 
     def ahead(self, dockerfile: str, tags: Iterable[str]) -> None:

@@ -12,7 +12,7 @@ from bentomake.bento.layout import BENTO_YAML, BUILDKIT, DOCKERFILE, LATEST, MOD
 from bentomake.bento.tag import Tag
 from bentomake.engine.fact import ABSENT
 from bentomake.engine.rule import Context, Produced, rule
-from bentomake.errors import StepError, UsageError
+from bentomake.errors import BentomakeError, StepError, UsageError
 
 if TYPE_CHECKING:
     from bentomake.container.request import Request
@@ -53,7 +53,10 @@ def image(ctx: Context) -> Mapping[str, Produced]:
     beside = {_SOURCES: (f"{bento['name']}-sources", sources)}
     if takes_wheels(text, engine):
         beside[_WHEELS] = (_WHEELS, wheels)
-    before = {base: engine.ask("base_image", base) for base in dockerfile_text.bases(text, engine.lending.build_args)}
+    bases = dockerfile_text.bases(text, engine.lending.build_args)
+    for base in bases:
+        values.check_base(dockerfile_text.filled(base, engine.lending.build_args))
+    before = {base: engine.ask("base_image", base) for base in bases}
     with (
         engine.staged(bento["name"], main, _models(ctx, bento["models"])) as context,
         engine.contexts(beside) as contexts,
@@ -246,7 +249,7 @@ def _labels(ctx: Context, bento: Mapping[str, Any]) -> dict[str, str]:
     return {key: str(value) for key, value in {**labels, **own}.items() if value}
 
 
-def _failed(ctx: Context, made: Any, text: str, tags: list[str], tag: str, name: str) -> StepError:
+def _failed(ctx: Context, made: Any, text: str, tags: list[str], tag: str, name: str) -> BentomakeError:
     from bentomake.container import failure, outside
 
     log = [*made.stdout.splitlines(), *made.stderr.splitlines()]
@@ -256,7 +259,8 @@ def _failed(ctx: Context, made: Any, text: str, tags: list[str], tag: str, name:
     pushed = tags if failed.instruction is None else ()
     ended = outside.ended(made.returncode, log, tag, pushed, ctx.host("image").builder)
     if ended is not None:
-        return StepError(f"{engine} {ended.what}", detail=ended.said or detail, hint=ended.hint)
+        kind = UsageError if ended.mistaken else StepError
+        return kind(f"{engine} {ended.what}", detail=ended.said or detail, hint=ended.hint)
     room = outside.no_room(detail, engine)
     if failed.instruction is None:
         what = f"{engine} could not build the image of {tag}."

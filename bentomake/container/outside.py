@@ -21,6 +21,8 @@ _GONE = re.compile(
 )
 # buildx, of a builder that is dead, or that it has to start
 _NOT_THERE = re.compile(r"^ > \[internal\] (?:waiting for connection|booting buildkit):$", re.MULTILINE)
+# buildx, of a name that nobody gave to a builder
+_NOBODY = re.compile(r'^ERROR: no builder "(.+)" found$', re.MULTILINE)
 # buildx, of docker's own builder
 _OWN_BUILDER = re.compile(r"^ERROR: (.+) is not supported for the docker driver", re.MULTILINE)
 
@@ -42,6 +44,7 @@ class Ended(NamedTuple):
     what: str
     hint: str
     said: str | None = None
+    mistaken: bool = False  # the user's words, not the world
 
 
 def ended(
@@ -63,6 +66,10 @@ def ended(
     if builder and _NOT_THERE.search(text):
         hint = f"`docker buildx inspect --bootstrap {builder}` starts it, or says why not; is it where it should be?"
         return Ended(f"did not reach its builder {builder} for the image of {bento}.", hint, last)
+    nobody = _NOBODY.search(text)
+    if nobody is not None:
+        hint = f"`docker buildx ls` names those that there are, `docker buildx create --name {nobody[1]}` makes one."
+        return Ended(f"has no builder {nobody[1]}.", hint, nobody[0], mistaken=True)
     unable = _OWN_BUILDER.search(text)
     if unable is not None:
         inline = "; for a cache, type=inline does" if "Cache" in unable[1] else ""

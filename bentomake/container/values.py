@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable, Mapping
 
 from ..errors import UsageError
 from .dockerfile_text import stages
@@ -45,6 +46,32 @@ def checked(name: str, value: Value) -> None:
     if name == "output" and value.startswith("type=local") and "dest=" not in value:
         raise UsageError(
             "The output type=local needs a directory.", hint="Write --opt output=type=local,dest=DIRECTORY."
+        )
+
+
+def check_keys(values: Iterable[str], env: Mapping[str, str]) -> None:
+    """UsageError for an ssh option (ID, or ID=SOCKET_OR_KEY,…) behind which there is nothing."""
+    for value in values:
+        name, equals, files = value.partition("=")
+        if not equals and not env.get("SSH_AUTH_SOCK"):
+            raise UsageError(
+                f"The option ssh={name} lends the ssh agent, and SSH_AUTH_SOCK names none.",
+                hint=f'Start one (`eval "$(ssh-agent)" && ssh-add`), or name a key: --opt ssh={name}=FILE.',
+            )
+        missing = next((file for file in files.split(",") if equals and not os.path.exists(file)), None)
+        if missing is not None:
+            what = f"{missing}, which is not there" if missing else "no file after its ="
+            hint = (
+                "Relative paths begin in the working directory (-C), and `~` is for shells only."
+            )
+            raise UsageError(f"The option ssh={name} names {what}.", hint=hint)
+
+
+def check_base(image: str) -> None:
+    """UsageError for what an engine would take for an option of its own."""
+    if image.startswith("-"):
+        raise UsageError(
+            f"The Dockerfile starts from {image}, which is no image.", hint="Is a --build-arg of its FROM mistaken?"
         )
 
 

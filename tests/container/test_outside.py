@@ -87,6 +87,12 @@ def test_a_builder_that_does_not_answer(at: str) -> None:
     assert "--bootstrap far" in found.hint and found.said == log[-1]
 
 
+def test_a_builder_that_nobody_has_made() -> None:
+    found = ended(1, ['ERROR: no builder "far" found'], BENTO, NAMES, "far")
+    assert found is not None and found.what == "has no builder far." and found.mistaken
+    assert "`docker buildx ls`" in found.hint and found.said == 'ERROR: no builder "far" found'
+
+
 def test_an_engine_that_was_killed() -> None:
     found = ended(-9, ["waiting"], BENTO, NAMES)
     assert found is not None and found.what == f"was killed (signal 9) while it built the image of {BENTO}."

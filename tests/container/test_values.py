@@ -8,7 +8,7 @@ import pytest
 
 from bentomake.container.options import Options
 from bentomake.container.registry import get_backend
-from bentomake.container.values import check_target
+from bentomake.container.values import check_base, check_keys, check_target
 from bentomake.errors import UsageError
 
 SLIPS = {
@@ -65,3 +65,26 @@ def test_a_stage_is_one_of_the_dockerfile() -> None:
     with pytest.raises(UsageError) as caught:
         check_target("x", "FROM a\n", "Dockerfile")
     assert caught.value.hint == "Its stages have no names: leave --target out."
+
+
+def test_keys_that_are_lent_are_there(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("")
+    check_keys(["default", f"mine={key}", f"both={key},{key}"], {"SSH_AUTH_SOCK": "/a/socket"})
+    for value, env, said in (
+        ("default", {}, "The option ssh=default lends the ssh agent, and SSH_AUTH_SOCK names none."),
+        ("mine=/no/such", {"SSH_AUTH_SOCK": "s"}, "The option ssh=mine names /no/such, which is not there."),
+        (f"mine={key},~/.ssh/it", {}, "The option ssh=mine names ~/.ssh/it, which is not there."),
+        ("mine=", {}, "The option ssh=mine names no file after its =."),
+    ):
+        with pytest.raises(UsageError) as caught:
+            check_keys([value], env)
+        assert caught.value.message == said
+        assert caught.value.hint is not None
+
+
+def test_a_base_is_no_option() -> None:
+    check_base("python:3.11-slim")
+    with pytest.raises(UsageError) as caught:
+        check_base("--help")
+    assert caught.value.message == "The Dockerfile starts from --help, which is no image."

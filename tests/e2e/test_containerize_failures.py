@@ -56,6 +56,22 @@ def test_an_instruction_of_the_users_template(shop: Shop) -> None:
     assert shop.engine.id(tag) is not None
 
 
+def test_what_the_user_named_is_not_there(shop: Shop) -> None:
+    """A builder, an agent, a base image: whoever finds out, it is the user's mistake, and the next build is right."""
+    base = "ARG BASE=python:3.11-slim\nFROM $BASE AS other"
+    template = f"{QUICK}{{% block SETUP_BENTO_BASE_IMAGE %}}\n{base}\n{{{{ super() }}}}\n{{% endblock %}}\n"
+    tag = shop.project(template).build()
+    for words, said in (
+        (["--opt", "builder=nosuch"], "error: docker has no builder nosuch.\n"),
+        (["--ssh", "default"], "error: The option ssh=default lends the ssh agent, and SSH_AUTH_SOCK names none.\n"),
+        (["--build-arg", "BASE=--help"], "error: The Dockerfile starts from --help, which is no image.\n"),
+    ):
+        run = shop.world.run("containerize", tag, *words)
+        assert run.code == 2 and said in run.stderr
+        assert shop.engine.id(tag) is None
+    assert "image" in shop.containerize(tag).good().ran
+
+
 def test_a_setup_script_that_fails(shop: Shop) -> None:
     script = "#!/bin/sh\nfor i in $(seq 40); do echo line $i; done\nexit 7\n"
     box = shop.project(None, "docker:\n  setup_script: ./setup\n", setup=script)
