@@ -121,8 +121,10 @@ def _started(text: str, settings: Settings) -> HeadStart | None:
         argv, env = imaging.command(rule.asked(glance, bento, name, dockerfile, context, contexts))
         waiting = imaging.backend.waiting(argv)
         if waiting is not None:
-            locks = [each.lock for each in slots.values()]
-            return HeadStart(argv, env, slots, Begun(waiting, env=env, cwd=settings.cwd, fed=True, keeps=locks))
+            locks, scratch = [each.lock for each in slots.values()], slots[bento["name"]].scratch
+            os.mkdir(scratch, 0o700)
+            begun = Begun(waiting, env={**env, "TMPDIR": scratch}, cwd=settings.cwd, fed=True, keeps=locks)
+            return HeadStart(argv, env, slots, begun)
     except BaseException:
         free(slots)
         raise

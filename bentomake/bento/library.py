@@ -250,9 +250,10 @@ def _sweep_one(lock_path: str) -> None:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.path.samestat(os.fstat(fd), os.stat(lock_path)):  # else its build has ended, and another has the place
             place = lock_path.removesuffix(".lock")
-            shutil.rmtree(place, ignore_errors=True)
+            for directory in (place, f"{place}.tmp"):  # see container.staging.Slot
+                shutil.rmtree(directory, ignore_errors=True)
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(f"{place}.iid")  # see container.staging.Slot
+                os.unlink(f"{place}.iid")
             os.unlink(lock_path)
     except OSError:
         pass

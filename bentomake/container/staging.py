@@ -32,8 +32,14 @@ class Slot(NamedTuple):
         """Where an engine may note the id of what it makes of this context."""
         return f"{self.directory}.iid"
 
+    @property
+    def scratch(self) -> str:
+        """Where an engine may have its temporary files: buildx leaves the Dockerfile that it reads from its input."""
+        return f"{self.directory}.tmp"
+
     def release(self) -> None:
-        shutil.rmtree(self.directory, ignore_errors=True)
+        for directory in (self.directory, self.scratch):
+            shutil.rmtree(directory, ignore_errors=True)
         for path in (self.iidfile, f"{self.directory}.lock"):
             with contextlib.suppress(OSError):
                 os.unlink(path)
@@ -50,7 +56,8 @@ def slot(home: str, name: str, *, wait: bool = True) -> Slot:
     os.makedirs(temporary, exist_ok=True)
     found = _free(os.path.join(temporary, f"bentomake-context-{name.replace('/', '-')}"), wait)
     try:
-        shutil.rmtree(found.directory, ignore_errors=True)
+        for directory in (found.directory, found.scratch):
+            shutil.rmtree(directory, ignore_errors=True)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(found.iidfile)  # of a build that died: not every engine writes one
         os.mkdir(found.directory, 0o755)

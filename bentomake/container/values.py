@@ -61,9 +61,7 @@ def check_keys(values: Iterable[str], env: Mapping[str, str]) -> None:
         missing = next((file for file in files.split(",") if equals and not os.path.exists(file)), None)
         if missing is not None:
             what = f"{missing}, which is not there" if missing else "no file after its ="
-            hint = (
-                "Relative paths begin in the working directory (-C), and `~` is for shells only."
-            )
+            hint = "Relative paths begin in the working directory (-C), and `~` is for shells only."
             raise UsageError(f"The option ssh={name} names {what}.", hint=hint)
 
 

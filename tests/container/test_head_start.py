@@ -34,14 +34,18 @@ from bentomake.workspace import ImageAsk, Settings
 DOCKERFILE = "FROM scratch AS bento\nCOPY src /bento/src/\nFROM python:3.11-slim\nCOPY --from=bento /bento/ ./\n"
 # buildx, as far as it is seen here: it notes how it was started, reads a Dockerfile, looks into its contexts, and ends.
 BUILDX = """#!{python}
-import json, os, sys
+import json, os, sys, tempfile
 words = sys.argv[1:]
 def note(**what):
     with open({log!r}, "a") as file:
         file.write(json.dumps(what) + "\\n")
 note(started=words)
 file = words[words.index("--file") + 1]
-text = sys.stdin.read() if file == "-" else open(file).read()
+if file == "-":
+    file = os.path.join(tempfile.mkdtemp(prefix="dockerfile"), "Dockerfile")  # and left there
+    with open(file, "w") as copy:
+        copy.write(sys.stdin.read())
+text = open(file).read()
 if not text:
     sys.exit("ERROR: the Dockerfile cannot be empty")
 named = [words[at + 1].split("=", 1) for at, word in enumerate(words) if word == "--build-context"]
@@ -65,7 +69,9 @@ class Shop:
         program.write_text(BUILDX.format(python=sys.executable, log=str(self.log)))
         program.chmod(0o755)
         where = {"DOCKER_HOST": f"unix://{here}/d.sock", "DOCKER_CONFIG": str(here / "bin/.docker")}
-        self.env = {**os.environ, **self.docker.env, **where}
+        self._temporary = here / "of the user"
+        self._temporary.mkdir()
+        self.env = {**os.environ, **self.docker.env, **where, "TMPDIR": str(self._temporary)}
 
     def bento(self, version: str, dockerfile: str = DOCKERFILE, more: Sequence[str] = (), **info: Any) -> None:
         files = {"src/service.py": f"# {version}", "env/docker/Dockerfile.buildkit": dockerfile}
@@ -119,6 +125,11 @@ class Shop:
     def left(self) -> list[str]:
         return sorted(os.listdir(self.home / "tmp")) if (self.home / "tmp").exists() else []
 
+    @property
+    def temporary(self) -> list[str]:
+        """What is left where the user's programs have their temporary files."""
+        return sorted(os.listdir(self._temporary))
+
 
 @pytest.fixture
 def shop(own_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
@@ -147,7 +158,7 @@ def test_a_new_bento_is_built_by_what_was_started_ahead(shop: Shop) -> None:
     assert words[words.index("--file") + 1] == "-" and text == DOCKERFILE
     assert words[words.index("--tag") + 1] == "iris:v2" and "org.opencontainers.image.version=v2" in words
     assert shop.noted[1]["seen"] == {"bento": ["bento"], "": ["env"]}
-    assert shop.left == []
+    assert shop.left == [] and shop.temporary == []
 
 
 def test_an_options_value_is_not_taken_for_an_option(shop: Shop) -> None:

@@ -52,13 +52,22 @@ def test_it_holds_links_to_blobs_and_models_and_nothing_is_left(tmp_path, store)
     assert model.read_bytes() == b"w" * 1000
 
 
-def test_what_an_engine_noted_in_a_build_that_died_is_not_there(tmp_path):
-    died = slot(str(tmp_path), "iris")
-    Path(died.iidfile).write_text("sha256:" + "d" * 64)
-    os.close(died.lock)
+def test_what_an_engine_left_of_a_build_that_died_is_not_there(tmp_path):
+    def dies():
+        died = slot(str(tmp_path), "iris")
+        Path(died.iidfile).write_text("sha256:" + "d" * 64)
+        Path(died.scratch, "dockerfile1").mkdir(parents=True)
+        os.close(died.lock)
+        return died
+
+    died = dies()
     found = slot(str(tmp_path), "iris")
-    assert found.directory == died.directory and not os.path.exists(found.iidfile)
+    assert found.directory == died.directory
+    assert not os.path.exists(found.iidfile) and not os.path.exists(found.scratch)
     found.release()
+    dies()
+    Library(str(tmp_path)).sweep()
+    assert os.listdir(tmp_path / "tmp") == []
 
 
 def test_an_engine_that_outlives_its_build_has_the_directory_for_itself(tmp_path):
