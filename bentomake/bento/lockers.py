@@ -120,6 +120,7 @@ def environment(ctx: Context, options: Options, secrets: Mapping[str, str]) -> d
     }
     env |= secrets  # both lockers expand ${VARIABLE} in the files that they read
     env["PIP_CONFIG_FILE"] = os.devnull
+    env["TMPDIR"] = ctx.workdir  # uv leaves locks of what it builds there
     for name in () if options.index_url or options.no_index else MIRRORS:
         fact = ctx.discover("env", name)
         if fact.digest != "absent" and fact.value:

@@ -125,6 +125,17 @@ def test_a_package_from_git_travels_as_an_sdist(locker: str, repository: Reposit
     assert installed_in(python).items() >= {"fromgit": "0.1", "idna": "3.6", "six": "1.16.0"}.items()
 
 
+def test_nothing_is_left_among_the_users_temporary_files(
+    repository: Repository, tmp_path: Path, monkeypatch: Any
+) -> None:
+    """uv leaves the lock of each directory that it builds."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    assert Built(tmp_path, python__packages=[f"git+{repository.url}"]).sdist
+    assert list(temporary.iterdir()) == []
+
+
 def test_the_same_commit_gives_the_same_bytes(repository: Repository, tmp_path: Path) -> None:
     packages = {"python__packages": [f"git+{repository.url}"], "python__lock_packages": False}
     one = Built(tmp_path, **packages)
