@@ -12,7 +12,9 @@ from ..errors import EXIT_FAILED, EXIT_INTERRUPTED, BentomakeError
 
 def ended(command: Callable[[], int]) -> int:
     """The exit code of a command, its error shown."""
-    signal.signal(signal.SIGTERM, _interrupted)
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):  # what was started has a group of its own
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup
+            signal.signal(number, _interrupted)
     try:
         return command()
     except BentomakeError as error:

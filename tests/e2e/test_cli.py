@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
-from harness import ALL, LIGHT, SCRIPT, Project, World
+from harness import ALL, LIGHT, LIMIT, SCRIPT, Project, World, end, start, wait_for
 
 from bentomake.engine.collect import in_use
 
@@ -29,6 +31,40 @@ def light(bentoml14: str, tmp_path: Path) -> Project:
 def built(light: Project) -> Project:
     light.run("-q").good()
     return light
+
+
+WORKS = """
+import sys
+from bentomake.cli.ending import ended
+from bentomake.engine.process import run
+sys.exit(ended(lambda: run(["sh", "-c", "echo $$ > pid.new && mv pid.new pid && exec sleep 600"]).returncode))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+def test_what_ends_a_command_ends_what_it_started(number: signal.Signals, tmp_path: Path) -> None:
+    """A terminal that is closed, Ctrl-\\, kill: an engine would build on for nobody."""
+    process = start([sys.executable, "-c", WORKS], tmp_path, os.environ)
+    try:
+        wait_for((tmp_path / "pid").exists, process)
+        process.send_signal(number)
+        said = process.communicate(timeout=LIMIT)[1]
+    finally:
+        end(process)
+    assert process.returncode == 130 and "interrupted; " in said
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def test_nohup_is_heard(tmp_path: Path) -> None:
+    process = start(["nohup", sys.executable, "-c", WORKS], tmp_path, os.environ)
+    try:
+        wait_for((tmp_path / "pid").exists, process)
+        process.send_signal(signal.SIGHUP)
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+        assert process.wait(timeout=LIMIT) not in (130, -signal.SIGHUP)
+    finally:
+        end(process)
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, *CACHE_COMMANDS])
