@@ -14,7 +14,7 @@ from .docker import buildkit_wanted, numbers
 from .engine_command import EngineCommand, output_type
 from .options import Options, Value
 from .request import Request
-from .secret_source import masked
+from .secret_source import masked, quoted, read_secret
 from .words import BUILDAH
 
 _EPOCH = "bentomake.source_date_epoch"
@@ -79,7 +79,11 @@ class Buildah(EngineCommand):
                 hint=f"Write --opt {name}=registry.example.com/cache; `type=…` is BuildKit's (--backend buildx; "
                 "but for type=inline with a builder of its own: `docker buildx create --use`).",
             )
-
+        if name == "secret" and any(sign in (read_secret(str(value)).file or "") for sign in ',"'):
+            raise UsageError(
+                f"{self.name} reads no secret from a file with a comma or a quotation mark in its path.",
+                hint="Give another path to it (a symbolic link), or --secret id=NAME,env=VARIABLE.",
+            )
         if name == "output" and output_type(str(value)) not in ("local", "tar"):
             raise UsageError(
                 f"The output of {self.name} is files (type=local or type=tar), not {value!r}.",
@@ -101,6 +105,10 @@ class Buildah(EngineCommand):
         if epoch is None or request.options.values("timestamp"):
             return [*self.tidy, *super().spelled(request)]
         return [*self.tidy, "--timestamp", epoch, "--label", f"{_EPOCH}={epoch}", *super().spelled(request)]
+
+    def file(self, path: str) -> str:
+        """It may be given several, with commas between."""
+        return quoted(path)
 
     def version(self, env: Mapping[str, str]) -> str:
         asked = self.ask(env, "info")

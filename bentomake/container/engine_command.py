@@ -106,7 +106,11 @@ class EngineCommand(ABC):
             words += self._wish("progress", request.progress if asked in (None, "auto", "tty") else asked)
         for tag in request.tags:
             words += ["--tag", tag]
-        return [*words, "--file", request.dockerfile, request.context]
+        return [*words, "--file", self.file(request.dockerfile), request.context]
+
+    def file(self, path: str) -> str:
+        """How it is told where the Dockerfile is."""
+        return path
 
     def _wish(self, name: str, value: str | None) -> list[str]:
         return [f"--{name}", value] if value and name in self.words else []

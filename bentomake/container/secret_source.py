@@ -87,10 +87,10 @@ def as_told(text: str) -> str:
     if secret.file != secret.variable:  # else the engine looks for both, too
         fields += [f"src={os.path.expanduser(secret.file)}"] if secret.file else []
         fields += [f"env={secret.variable}"] if secret.variable else []
-    return ",".join(map(_quoted, fields))
+    return ",".join(map(quoted, fields))
 
 
-def _quoted(field: str) -> str:
+def quoted(field: str) -> str:
     """A field of comma-separated values."""
     return '"{}"'.format(field.replace('"', '""')) if any(sign in field for sign in ',"\r\n') else field
 

@@ -43,6 +43,14 @@ def checked(name: str, value: Value) -> None:
                 f"There is no directory {where} for the build context {value.partition('=')[0]}.",
                 hint="Relative paths begin in the working directory (-C).",
             )
+    if name in ("iidfile", "metadata-file"):
+        if os.path.isdir(value):
+            raise UsageError(f"The {name} {value} is a directory.", hint=f"Write --opt {name}=FILE.")
+        if not os.path.isdir(os.path.dirname(value) or "."):
+            raise UsageError(
+                f"There is no directory {os.path.dirname(value)} for the {name}.",
+                hint="Relative paths begin in the working directory (-C).",
+            )
     if name == "output" and value.startswith("type=local") and "dest=" not in value:
         raise UsageError(
             "The output type=local needs a directory.", hint="Write --opt output=type=local,dest=DIRECTORY."

@@ -23,6 +23,8 @@ SLIPS = {
     "build-context=wheels": "The option build-context cannot be 'wheels'.",
     "build-context=theirs=nowhere": "There is no directory nowhere for the build context theirs.",
     "output=type=local": "The output type=local needs a directory.",
+    "iidfile=.": "The iidfile . is a directory.",
+    "metadata-file=nowhere/it.json": "There is no directory nowhere for the metadata-file.",
     "network=mine": "BuildKit has no network 'mine' for a build.",
 }
 GOOD = [
@@ -30,7 +32,7 @@ GOOD = [
     *("ulimit=nofile=1024", "ulimit=nofile=1024:4096", "ulimit=core=-1", "shm-size=64m", "shm-size=1.5 GiB"),
     *("add-host=db:10.0.0.1", "add-host=db=::1", "build-context=here=.", "build-context=b=docker-image://alpine"),
     *("build-context=g=git@host.example:me/it.git", "output=type=local,dest=out", "output=out", "network=none"),
-    *("label=who=", "target=final"),
+    *("label=who=", "target=final", "iidfile=id", "metadata-file=./it.json", "iidfile=/dev/stdout"),
 ]
 
 
