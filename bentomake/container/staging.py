@@ -14,6 +14,7 @@ from ..engine.content_store import ContentStore
 from ..engine.placing import NO_LINK, sound
 from ..engine.stat_index import StatIndex
 from ..engine.tree import LINK, Tree
+from ..errors import StoreError
 
 _SLOTS = 8  # builds of one Bento's images at once
 
@@ -47,14 +48,24 @@ class Slot(NamedTuple):
 
 
 def slot(home: str, name: str, *, wait: bool = True) -> Slot:
-    """A directory for the context of that name; BlockingIOError if all are taken and nobody is to `wait` for one.
+    """A directory for the context of that name; StoreError if the store cannot be written.
+
+    BlockingIOError if all are taken and nobody is to `wait` for one.
 
     It stands in `home`/tmp, on the file system of the models: BuildKit remembers what a path had sent by name, size and
     time, so the path depends on `name` only. Library.sweep removes those of dead builds.
     """
     temporary = os.path.join(home, "tmp")
-    os.makedirs(temporary, exist_ok=True)
-    found = _free(os.path.join(temporary, f"bentomake-context-{name.replace('/', '-')}"), wait)
+    try:
+        os.makedirs(temporary, exist_ok=True)
+        found = _free(os.path.join(temporary, f"bentomake-context-{name.replace('/', '-')}"), wait)
+    except BlockingIOError:
+        raise
+    except OSError as error:
+        raise StoreError(
+            f"{temporary} cannot be written: {error.strerror}.",
+            hint="An image is built from links there, beside the models: BENTOML_HOME must be yours to write to.",
+        ) from error
     try:
         for directory in (found.directory, found.scratch):
             shutil.rmtree(directory, ignore_errors=True)

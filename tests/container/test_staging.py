@@ -15,6 +15,7 @@ from bentomake.container.staging import slot, staged
 from bentomake.engine.content_store import ContentStore, Missing
 from bentomake.engine.process import Begun
 from bentomake.engine.tree import EXECUTABLE, FILE, LINK, Entry
+from bentomake.errors import StoreError
 
 
 @pytest.fixture
@@ -175,6 +176,14 @@ def test_a_name_is_no_way_to_another_directory(tmp_path):
     with staged(slot(str(tmp_path), "x/../../mine"), {}, {}, store) as directory:
         assert os.path.dirname(directory) == str(tmp_path / "tmp")
     assert (tmp_path / "mine").is_dir()
+
+
+def test_a_store_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    """A shared store, for one, in which others may only read."""
+    (tmp_path / "tmp").write_text("root, too, can make no directory here")
+    with pytest.raises(StoreError, match="/tmp cannot be written: ") as caught:
+        slot(str(tmp_path), "iris")
+    assert "BENTOML_HOME must be yours" in str(caught.value.hint)
 
 
 def test_a_head_start_waits_for_no_directory(tmp_path: Path) -> None:
