@@ -15,7 +15,7 @@ from .container.backend import Backend, Image
 from .container.begun import HeadStart
 from .container.dockerfile_text import bases, filled
 from .container.engine_command import EngineCommand
-from .container.image_tag import checked
+from .container.image_tag import checked, of_bento
 from .container.options import Options
 from .container.registry import chosen, get_backend
 from .container.request import Request
@@ -227,6 +227,8 @@ class Imaging:
 
     def request(self, request: Request, labels: Mapping[str, str]) -> Request:
         """The request with labels, and without a network if that was asked for; the user's own options overrule."""
+        if not self.ask_for.tags:
+            of_bento(request.tags[0])
         given = [("label", f"{key}={value}") for key, value in labels.items()]
         if self.ask_for.offline and self.has("network") and not self.options.values("network"):
             given.append(("network", "none"))

@@ -25,6 +25,14 @@ def checked(tag: object) -> str:
     )
 
 
+def of_bento(tag: str) -> str:
+    """A Bento's tag as the name of its image; UsageError if it can be none: `a..b` is a name for a Bento only."""
+    try:
+        return checked(tag)
+    except UsageError as error:
+        raise UsageError(error.message, hint=f"Name it otherwise: bentomake containerize {tag} -t NAME.") from None
+
+
 def registry_of(tag: str) -> str:
     """The host that a name sends its image to."""
     return qualified(tag).partition("/")[0]

@@ -15,6 +15,7 @@ from bentomake.engine.digest import of_bytes
 from bentomake.engine.fact import ABSENT
 from bentomake.engine.fresh import SETTLE
 from bentomake.engine.stat_index import StatIndex
+from bentomake.errors import UsageError
 from bentomake.imaging import Imaging
 from bentomake.workspace import ImageAsk, Settings
 
@@ -105,6 +106,14 @@ def test_offline_means_no_network_for_the_build_unless_the_user_says_which(tmp_p
     asked = imaging(tmp_path, "network=host", env=env, offline=True).request(request, {}).options
     assert asked.values("network") == ("host",)
     assert imaging(tmp_path, env=env).request(request, {}).options.values("network") == ()
+
+
+def test_a_bento_whose_tag_can_name_no_image_wants_another_name(tmp_path):
+    request = Request("/context", "/context/Dockerfile", ("a..b:1",))
+    with pytest.raises(UsageError, match=r"'a\.\.b:1' cannot be the name of an image") as caught:
+        imaging(tmp_path).request(request, {})
+    assert caught.value.hint == "Name it otherwise: bentomake containerize a..b:1 -t NAME."
+    assert imaging(tmp_path, tags=("iris:1",)).request(request._replace(tags=("iris:1",)), {}).tags == ("iris:1",)
 
 
 def test_what_a_bento_lends_sets_no_variable_of_the_engine(tmp_path):
