@@ -66,6 +66,9 @@ def add_diffs(session: Session, records: list[dict[str, Any]]) -> None:
 
 def image_success(bento: str, image: Image, asked: ImageAsk) -> list[str]:
     """What is said when an image is there: its names, and how to run it."""
+    outputs = asked.options.values("output") if asked.options is not None else []
+    if outputs and not image.id:  # of files, most engines make no image that would have the names
+        return [f'Successfully built Bento container for "{bento}", as asked: {", ".join(outputs)}.']
     names = ", ".join(image.tags)
     lines = [f'Successfully built Bento container for "{bento}" with tag(s) "{names}".']
     if not image.id:

@@ -235,6 +235,14 @@ def test_an_image_that_was_sent_elsewhere_cannot_be_run_here(asked: Asked, capsy
     assert "To run it" not in capsys.readouterr().err
 
 
+def test_files_are_no_image_that_has_a_name(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
+    asked.made = Image(["iris:v1"], None, None, None, None, "docker")
+    assert run(["containerize", "iris", "--opt", "output=type=tar,dest=out.tar"]) == EXIT_OK
+    said = capsys.readouterr().err
+    assert 'Successfully built Bento container for "iris", as asked: type=tar,dest=out.tar.\n' in said
+    assert "iris:v1" not in said
+
+
 def test_a_build_that_fails(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
     asked.error = StepError("docker could not build the image of iris:v1.", detail="no space left")
     assert run(["containerize", "iris", "-o", "id"]) == EXIT_FAILED
