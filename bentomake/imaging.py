@@ -24,7 +24,7 @@ from .container.values import check_keys
 from .engine.content_store import ContentStore
 from .engine.digest import of_value
 from .engine.fact import ABSENT, Fact
-from .engine.process import Completed
+from .engine.process import Begun, Completed
 from .engine.stat_index import StatIndex
 from .engine.tree import Tree
 from .errors import BentomakeError
@@ -221,8 +221,12 @@ class Imaging:
                 text = text.replace(value, "****")
             return plain(text)
 
-        given = {"begun": begun, "stdin": dockerfile} if begun else {}
-        done = ctx.run(argv, env=env, cwd=self.settings.cwd, hide=hide, live=True, keeps=self._locks, **given)
+        given: dict[str, Any] = {"keeps": self._locks}
+        if begun is not None:
+            given = {"begun": begun, "stdin": dockerfile}
+        elif getattr(self.backend, "ends_by_helpers", False):
+            given = {"begun": Begun(argv, env=env, cwd=self.settings.cwd, keeps=self._locks, by_helpers=True)}
+        done = ctx.run(argv, env=env, cwd=self.settings.cwd, hide=hide, live=True, **given)
         return done, self.backend.after(request, done, self.lending.env) if done.returncode == 0 else None
 
     def request(self, request: Request, labels: Mapping[str, str]) -> Request:

@@ -45,6 +45,7 @@ class EngineCommand(ABC):
     get: str = ""  # where to get it
     dated: bool = True  # whether its images are of the time that SOURCE_DATE_EPOCH says
     waits: bool = False  # whether `waiting` has an answer, and it is of use
+    ends_by_helpers: bool = False  # whether a signal to itself would leave a RUN, and its containers, behind
     rooted: bool = False  # whether root is to ask it, by sudo
     opening: tuple[tuple[str, ...], ...] = ()  # the questions of `version`, where `ahead` may ask them
 

@@ -22,6 +22,7 @@ class Podman(Buildah):
         "push": "`podman push TAG` does that afterwards; buildctl, buildx, docker and nerdctl push when they build.",
     }
     oldest = (4, 3)
+    ends_by_helpers = True
     get = "https://podman.io/getting-started/installation, or choose another engine with --backend."
 
     def __init__(self, env: Mapping[str, str] | None = None) -> None:

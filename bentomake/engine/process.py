@@ -13,9 +13,11 @@ from ..errors import UsageError
 
 SUDO = "sudo"  # what it starts is root's: it has our terminal, for a password and for Ctrl-C, and so our group
 GRACE = 10.0  # seconds that an interrupted process has: buildah puts away containers and mounts, which takes a while
+HELPED = 2.0  # seconds in which one that is ended by its helpers starts the next one
 
 _running: set[subprocess.Popen[str]] = set()
 _standing: set[subprocess.Popen[str]] = set()  # of these, those at an input that nobody feeds yet: they hear no SIGTERM
+_by_helpers: set[subprocess.Popen[str]] = set()  # these put away what they made only if a helper of theirs fails
 _lock = threading.Lock()
 
 
@@ -52,7 +54,7 @@ class Begun:
 
     Raises UsageError when the program cannot be started. One that is `fed` gets its standard input when it is waited
     for, and until then stands at it. It `keeps` open files of ours, by their descriptors: a lock is held until it ends,
-    too, even if we are killed before.
+    too, even if we are killed before. One that ends at a signal as it stands is ended `by_helpers`, which it started.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Begun:
         stdin: str | None = None,
         fed: bool = False,
         keeps: Collection[int] = (),
+        by_helpers: bool = False,
     ):
         self._argv = tuple(argv)
         self._stdin = stdin
@@ -88,6 +91,8 @@ class Begun:
             _running.add(self._process)
             if fed:
                 _standing.add(self._process)
+            if by_helpers:
+                _by_helpers.add(self._process)
 
     def wait(
         self,
@@ -129,6 +134,7 @@ class Begun:
         with _lock:
             _running.discard(self._process)
             _standing.discard(self._process)
+            _by_helpers.discard(self._process)
 
 
 def _watch(
@@ -187,13 +193,39 @@ def _end(processes: Collection[subprocess.Popen[str]]) -> None:
     until = time.monotonic() + GRACE
     try:
         for process in processes:
-            _send(process, signal.SIGKILL if process in _standing else signal.SIGTERM)
+            if process not in _by_helpers or not _ended_by_helpers(process):
+                _send(process, signal.SIGKILL if process in _standing else signal.SIGTERM)
         for process in processes:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.0, until - time.monotonic()))
     finally:
         for process in processes:
             _send(process, signal.SIGKILL)
+
+
+def _ended_by_helpers(process: subprocess.Popen[str]) -> bool:
+    """Ask the helpers of a process to end, as soon as it has some; whether there were any."""
+    until = time.monotonic() + HELPED
+    while process.poll() is None and time.monotonic() < until:
+        helpers = _helpers(process)
+        for helper in helpers:
+            with contextlib.suppress(OSError):
+                os.kill(helper, signal.SIGTERM)
+        if helpers:
+            return True
+        time.sleep(0.02)
+    return process.poll() is not None
+
+
+def _helpers(process: subprocess.Popen[str]) -> list[int]:
+    """The other processes of its group, where /proc tells."""
+    found = []
+    with contextlib.suppress(OSError):
+        for each in (int(name) for name in os.listdir("/proc") if name.isdigit()):
+            with contextlib.suppress(ProcessLookupError):
+                if each != process.pid and os.getpgid(each) == process.pid:
+                    found.append(each)
+    return found
 
 
 def _send(process: subprocess.Popen[str], number: signal.Signals) -> None:

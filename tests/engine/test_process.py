@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -115,6 +116,26 @@ def interrupt_at(*lines):
 def test_an_interrupted_process_may_put_away_what_it_made(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(["sh", "-c", PUTS_AWAY], cwd=str(tmp_path), on_line=interrupt_at("ready"))
+    assert (tmp_path / "said").read_text() == "put away\n"
+
+
+AT_ONCE = "trap 'echo at once > said; exit' TERM; sleep 60 & echo ready; wait $!; echo put away > said"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="which processes are of a group is asked of /proc")
+@pytest.mark.parametrize(("by_helpers", "said"), [(True, "put away\n"), (False, "at once\n")])
+def test_one_that_puts_nothing_away_at_a_signal_is_ended_by_its_helpers(tmp_path, by_helpers, said):
+    begun = process.Begun(["sh", "-c", AT_ONCE], cwd=str(tmp_path), by_helpers=by_helpers)
+    with pytest.raises(KeyboardInterrupt):
+        begun.wait(on_line=interrupt_at("ready"))
+    assert (tmp_path / "said").read_text() == said
+
+
+def test_one_without_a_helper_is_asked_itself(tmp_path, monkeypatch):
+    monkeypatch.setattr(process, "HELPED", 0.2)
+    begun = process.Begun(["sh", "-c", PUTS_AWAY.replace("sleep 0.05", ":")], cwd=str(tmp_path), by_helpers=True)
+    with pytest.raises(KeyboardInterrupt):
+        begun.wait(on_line=interrupt_at("ready"))
     assert (tmp_path / "said").read_text() == "put away\n"
 
 
