@@ -45,13 +45,15 @@ def test_only_an_engine_can_tell_what_goes_into_the_metadata_file(iris: Stored) 
     assert ran(iris.containerize("metadata-file=told"))
 
 
-def test_where_nothing_can_be_written_is_said_before_the_build(iris: Stored) -> None:
-    (error,) = iris.containerize("iidfile=no/id").errors
-    assert error.message == "no/id cannot be written: No such file or directory."
-    assert not any("build" in call["argv"] for call in iris.docker.calls)
-    assert ran(iris.containerize())
-    with pytest.raises(StoreError, match="no/id cannot be written: No such file or directory"):
-        iris.containerize("iidfile=no/id")
+def test_where_nothing_can_be_written_is_said_whether_a_build_is_due_or_not(iris: Stored) -> None:
+    for due in (True, False):
+        (error,) = iris.containerize("iidfile=no/id").errors
+        assert error.message == "There is no directory no for the iidfile."
+        assert any("build" in call["argv"] for call in iris.docker.calls) is not due
+        assert ran(iris.containerize()) is due
+    (iris.here / "id").symlink_to("nowhere/id")
+    with pytest.raises(StoreError, match="id cannot be written: No such file or directory"):
+        iris.containerize("iidfile=id")
 
 
 def test_what_the_engine_has_written_is_left_alone(tmp_path: Path) -> None:
