@@ -44,7 +44,9 @@ sys.exit(ended(lambda: run(["sh", "-c", "echo $$ > pid.new && mv pid.new pid && 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 def test_what_ends_a_command_ends_what_it_started(number: signal.Signals, tmp_path: Path) -> None:
     """A terminal that is closed, Ctrl-\\, kill: an engine would build on for nobody."""
-    process = start([sys.executable, "-c", WORKS], tmp_path, os.environ)
+    # a shell's background ignores some of them
+    heard = f"import signal\nsignal.signal({number:d}, signal.SIG_DFL)\n"
+    process = start([sys.executable, "-c", heard + WORKS], tmp_path, os.environ)
     try:
         wait_for((tmp_path / "pid").exists, process)
         process.send_signal(number)
