@@ -68,13 +68,14 @@ def test_the_users_own_bounds_stand_and_are_warned_of(
 def test_only_a_lock_that_they_may_have_hindered_is_tried_without_them(
     locker: str, package: str, times: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    here = f"{sys.version_info[0]}.{sys.version_info[1]}"  # pip-compile locks for no other
     ran, run = [], FakeContext.run
     monkeypatch.setattr(FakeContext, "run", lambda self, argv, **more: (ran.append(argv), run(self, argv, **more))[1])
     if times == 1:
         with pytest.raises(StepError, match="The requirements cannot be locked"):
-            locked(tmp_path, "bentoml[grpc]", package, locker=locker)
+            locked(tmp_path, "bentoml[grpc]", package, locker=locker, version=here)
     else:
-        locked(tmp_path, "bentoml[grpc]", package, locker=locker, installed={})
+        locked(tmp_path, "bentoml[grpc]", package, locker=locker, version=here, installed={})
     assert len(ran) == times
 
 
